@@ -1,0 +1,1 @@
+"""Pixels and tensors: decoding, preprocessing, networks, measurements and the analyzer. Imports nothing of ours above it."""

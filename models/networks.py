@@ -1,0 +1,35 @@
+"""The networks, by the name a bundle carries. Every one takes N×3×H×W float, ImageNet-normalised RGB."""
+
+from collections.abc import Callable
+
+import segmentation_models_pytorch as smp
+import torchvision
+from torch import nn
+
+# Narrower than the library's (256, 128, 64, 32, 16): 1.6× faster at 192 px on a CPU.
+DECODER_CHANNELS = (128, 64, 48, 32, 16)
+
+
+def unet_mobilenet_v2(*, classes: int = 1) -> nn.Module:
+    """U-Net (Ronneberger 2015) over a MobileNetV2 encoder. N×3×H×W → N×classes×H×W logits; H and W multiples of 32."""
+    network: nn.Module = smp.Unet("mobilenet_v2", encoder_weights=None, decoder_channels=DECODER_CHANNELS, classes=classes)
+    return network
+
+
+def mobilenet_v2(*, classes: int) -> nn.Module:
+    """MobileNetV2 (Sandler 2018). N×3×H×W → N×classes logits."""
+    network: nn.Module = torchvision.models.mobilenet_v2(weights=None, num_classes=classes)
+    return network
+
+
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
+    "unet_mobilenet_v2": unet_mobilenet_v2,
+    "mobilenet_v2": mobilenet_v2,
+}
+
+
+def build_network(*, architecture: str, classes: int) -> nn.Module:
+    """A network with random weights. Raises KeyError naming the known architectures when the name is not one of them."""
+    if architecture not in ARCHITECTURES:
+        raise KeyError(f"unknown architecture {architecture!r}: choose one of {', '.join(sorted(ARCHITECTURES))}")
+    return ARCHITECTURES[architecture](classes=classes)

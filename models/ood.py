@@ -1,0 +1,69 @@
+"""Probabilities that can be trusted: temperature scaling and the dual out-of-distribution criterion."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.finding import Ood
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Fitted on validation data and kept in the classifier's bundle."""
+
+    max_softmax: float
+    entropy: float
+
+
+def probabilities_of(logits: NDArray[np.float32] | Floats, *, temperature: float) -> Floats:
+    """N×C logits → N×C probabilities; temperature scaling after Guo et al. 2017, section 4.2."""
+    scaled = logits.astype(np.float64) / temperature
+    exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+
+def normalised_entropy(probabilities: Floats) -> Floats:
+    """N×C probabilities → N values: Shannon entropy over ln C; 0 certain, 1 uniform."""
+    safe = np.clip(probabilities, 1e-12, 1)
+    return np.asarray(-(safe * np.log(safe)).sum(axis=1) / math.log(probabilities.shape[1]))
+
+
+def judge(probabilities: Floats, *, thresholds: Thresholds) -> list[Ood]:
+    """The dual criterion for N×C probabilities: rejected when max-softmax is low and the normalised entropy is high."""
+    largest, entropies = probabilities.max(axis=1), normalised_entropy(probabilities)
+    return [
+        Ood(
+            in_distribution=not (top < thresholds.max_softmax and entropy > thresholds.entropy),
+            max_softmax=float(top),
+            entropy=float(entropy),
+            max_softmax_threshold=thresholds.max_softmax,
+            entropy_threshold=thresholds.entropy,
+        )
+        for top, entropy in zip(largest, entropies, strict=True)
+    ]
+
+
+def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """The temperature in 0.2..5 with the lowest negative log-likelihood, by golden-section search (the loss is convex in 1/T)."""
+
+    def loss(inverse: float) -> float:
+        probabilities = probabilities_of(logits, temperature=1 / inverse)
+        return float(-np.log(np.clip(probabilities[np.arange(len(labels)), labels], 1e-12, 1)).mean())
+
+    low, high, ratio = 0.2, 5.0, (math.sqrt(5) - 1) / 2
+    while high - low > 1e-4:
+        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        low, high = (low, right) if loss(left) < loss(right) else (left, high)
+    return 2 / (low + high)
+
+
+def fit_thresholds(probabilities: Floats, *, accepted: float) -> Thresholds:
+    """Thresholds under which the share ``accepted`` of these in-distribution predictions passes each criterion alone."""
+    return Thresholds(
+        max_softmax=float(np.quantile(probabilities.max(axis=1), 1 - accepted)),
+        entropy=float(np.quantile(normalised_entropy(probabilities), accepted)),
+    )

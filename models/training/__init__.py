@@ -1,0 +1,1 @@
+"""Training of the shipped bundles: data readers, augmentation, loops, calibration."""
