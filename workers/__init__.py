@@ -1,0 +1,1 @@
+"""The only place where models meet records: Celery tasks and the command line."""

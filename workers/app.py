@@ -1,0 +1,28 @@
+"""The Celery application: ``celery -A workers.app worker`` and ``… beat``."""
+
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+
+from services.broker import celery_settings
+from services.logs import configure_logging
+from services.settings import load_settings
+from workers.base import TransparentTask
+
+settings = load_settings()
+app = Celery("dermatrail", task_cls=TransparentTask, include=["workers.analysis", "workers.upkeep"])
+app.conf.update(celery_settings(settings))
+app.conf.beat_schedule = {
+    "sweep": {
+        "task": "workers.upkeep.sweep",
+        "schedule": settings.sweep_seconds,
+        # A sweep that nobody took in time is worth nothing: the next one does the same.
+        "options": {"queue": "upkeep", "expires": settings.sweep_seconds * 2},
+    }
+}
+
+
+@setup_logging.connect
+def _log_as_json(**_: Any) -> None:
+    configure_logging()

@@ -1,0 +1,32 @@
+"""From a finding to the row that records keep."""
+
+from models.finding import Finding
+from models.finding import Outcome as FindingOutcome
+from services.records.jobs import AnalysisResult, ClaimedJob
+from services.records.states import Outcome
+
+
+def analysis_result(*, job: ClaimedJob, finding: Finding, folder: str) -> AnalysisResult:
+    """The analysis of one job; the finding goes into the row whole, as the reader will see it."""
+    top = max(finding.probabilities.values()) if finding.probabilities and finding.prediction else None
+    return AnalysisResult(
+        job_id=job.job_id,
+        pipeline_version=finding.pipeline_version,
+        outcome=Outcome(finding.outcome),
+        classes=(finding.prediction,) if finding.prediction else (),
+        flags=flags_of(finding),
+        top_class=finding.prediction,
+        top_probability=top,
+        malignant_probability=finding.malignant_probability or 0.0,
+        finding=finding.as_json(),
+        mask_key=f"{folder}/mask.png",
+        thumbnail_key=f"{folder}/thumbnail.jpg",
+    )
+
+
+def flags_of(finding: Finding) -> tuple[str, ...]:
+    """What the worklist marks: the technical faults and the reason of an abstention."""
+    issues = finding.quality.issues if finding.quality else ()
+    outside = ("out_of_distribution",) if finding.ood and not finding.ood.in_distribution else ()
+    no_lesion = ("no_lesion_found",) if finding.outcome is not FindingOutcome.FAILED and finding.measures is None else ()
+    return (*issues, *outside, *no_lesion)
