@@ -1,0 +1,1 @@
+"""How Dermatrail is run: the local stack, containers, and the build."""

@@ -1,0 +1,105 @@
+"""Dermatrail's own processes as the local stack runs them."""
+
+import functools
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from infra.local.programs import Program
+from infra.local.state import Choices, StateFolder
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("intake", "review", "worker", "beat")
+ROLE = {"intake": "intake", "review": "review", "worker": "worker", "beat": "worker"}
+WEB_THREADS = 8
+
+
+def settings(choices: Choices, role: str) -> dict[str, str]:
+    """The settings that only one role has."""
+    if role == "review":
+        return {"DERMATRAIL_SESSION_SECRET": choices.secrets["session"], "DERMATRAIL_SECURE_COOKIES": "false"}
+    if role == "worker":
+        return {"DERMATRAIL_METRICS_PORT": str(choices.ports["worker_metrics"])}
+    return {}
+
+
+def program(state: StateFolder, choices: Choices, name: str, environment: Mapping[str, str]) -> Program:
+    """Describe one process."""
+    if name == "worker":
+        return _worker(state, choices.ports["worker_metrics"], environment)
+    if name == "beat":
+        return _beat(state, environment)
+    return _web(state, choices.ports[name], name, environment)
+
+
+def _web(state: StateFolder, port: int, name: str, environment: Mapping[str, str]) -> Program:
+    options = ("--workers", "1", "--worker-class", "gthread", "--threads", str(WEB_THREADS), "--graceful-timeout", "20")
+    # No access log: paths and query strings carry patient references. The applications log what is fit to be kept.
+    return Program(
+        name=name,
+        command=(
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "--bind",
+            f"127.0.0.1:{port}",
+            *options,
+            "--no-control-socket",
+            f"services.{name}.wsgi:app",
+        ),
+        environment=environment,
+        log=state.log(name),
+        directory=ROOT,
+        ports=(port,),
+        ready=functools.partial(responds, f"http://127.0.0.1:{port}/readyz"),
+        grace_seconds=25,
+    )
+
+
+def _worker(state: StateFolder, port: int, environment: Mapping[str, str]) -> Program:
+    options = ("-P", "threads", "-c", "2", "-Q", "analysis,upkeep", "--without-gossip", "--without-mingle", "--loglevel", "INFO")
+    return Program(
+        name="worker",
+        command=(sys.executable, "-m", "celery", "-A", "workers.app", "worker", *options),
+        environment=environment,
+        log=state.log("worker"),
+        directory=ROOT,
+        ports=(port,),
+        ready=functools.partial(responds, f"http://127.0.0.1:{port}/metrics"),
+        grace_seconds=60,
+    )
+
+
+def _beat(state: StateFolder, environment: Mapping[str, str]) -> Program:
+    schedule = state.data("beat") / "schedule"
+    return Program(
+        name="beat",
+        command=(
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "workers.app",
+            "beat",
+            "--schedule",
+            str(schedule),
+            "--pidfile=",
+            "--loglevel",
+            "INFO",
+        ),
+        environment={key: value for key, value in environment.items() if key != "DERMATRAIL_METRICS_PORT"},
+        log=state.log("beat"),
+        directory=ROOT,
+        ready=lambda: True,  # beat listens to nobody; the supervisor sees when it stops
+    )
+
+
+def responds(url: str) -> bool:
+    """Whether the address answers 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  (http on the loopback address)
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

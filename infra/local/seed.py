@@ -1,0 +1,59 @@
+"""A portal, its API key and a dermatologist, so that a new local stack can be used at once."""
+
+import json
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+from sqlalchemy import NullPool, create_engine, select
+from sqlalchemy.orm import Session
+
+from infra.local.stack import LocalStack
+from infra.local.state import write_private
+from services.records import access
+from services.records.states import Role
+from services.records.tables.tenants import Tenant, User
+
+PORTAL = "Demo portal"
+SLUG = "demo"
+DERMATOLOGIST = "Demo dermatologist"
+EMAIL = "dermatologist@demo.example"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a person needs to use the stack. The file that keeps it has mode 0600."""
+
+    tenant_id: str
+    api_key: str
+    email: str
+    password: str
+
+
+def seed(stack: LocalStack) -> Access:
+    """Make the demo portal and its dermatologist once per state folder, and return how to get in."""
+    file = stack.state.root / "access.json"
+    if file.exists():
+        return Access(**json.loads(file.read_text(encoding="utf-8")))
+    password = stack.choices.secrets["dashboard_password"]
+    # The superuser's login: setting up a machine is above the tenants, whom row-level security keeps apart.
+    engine = create_engine(stack.database_url("superuser"), poolclass=NullPool)
+    with Session(engine) as session, session.begin():
+        tenant_id = _portal(session)
+        _, api_key = access.create_api_key(session=session, tenant_id=tenant_id, name="local stack")
+        _dermatologist(session, tenant_id, password)
+    made = Access(tenant_id=str(tenant_id), api_key=api_key, email=EMAIL, password=password)
+    write_private(file, json.dumps(asdict(made), indent=2) + "\n")
+    return made
+
+
+def _portal(session: Session) -> UUID:
+    """The portal may exist: a start that was killed before the file was written. Its lost key is simply replaced."""
+    known = session.scalar(select(Tenant.id).where(Tenant.slug == SLUG))
+    return known or access.create_tenant(session=session, name=PORTAL, slug=SLUG).id
+
+
+def _dermatologist(session: Session, tenant_id: UUID, password: str) -> None:
+    if session.scalar(select(User.id).where(User.email == EMAIL)) is None:
+        access.create_user(
+            session=session, email=EMAIL, name=DERMATOLOGIST, role=Role.DERMATOLOGIST, password=password, tenants=[tenant_id]
+        )

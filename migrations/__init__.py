@@ -1,0 +1,1 @@
+"""The database's history. Run it with ``dermatrail migrate`` (services/records/migrate.py)."""

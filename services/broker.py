@@ -1,0 +1,37 @@
+"""How every process of ours talks to the broker. The broker carries doorbells only: it may lose all it holds."""
+
+from typing import Any
+
+from services.settings import Settings
+
+ANALYSIS_QUEUE = "analysis"
+UPKEEP_QUEUE = "upkeep"
+DRAIN_TASK = "workers.analysis.drain"
+
+
+def celery_settings(settings: Settings) -> dict[str, Any]:
+    """Celery's configuration, the same in the worker, in beat and in the producers."""
+    return {
+        "broker_url": settings.broker_url.get_secret_value(),
+        "broker_connection_retry_on_startup": True,
+        "broker_transport_options": {
+            # Far above the longest batch, so that a running task is never delivered a second time.
+            "visibility_timeout": 900,
+            # What a killed worker held comes back after 10 s; the default takes ten times as long.
+            "unacked_restore_interval": 10,
+            "unacked_restore_throttle": 1,
+        },
+        "task_default_queue": ANALYSIS_QUEUE,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "worker_prefetch_multiplier": 1,
+        # A task that was delivered again finds nothing to claim: cancelling it half-way would only cost its batch.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "task_ignore_result": True,
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "accept_content": ["json"],
+        "enable_utc": True,
+        "timezone": "UTC",
+        "worker_hijack_root_logger": False,
+    }

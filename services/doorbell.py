@@ -1,0 +1,85 @@
+"""The doorbell: tells the workers that there is work. It may be lost at any time; the sweeper rings again."""
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+
+from prometheus_client import Counter
+
+from services.broker import ANALYSIS_QUEUE, DRAIN_TASK, celery_settings
+from services.settings import Settings
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+log = logging.getLogger(__name__)
+RINGS = Counter("dermatrail_doorbell_rings", "Doorbells sent to the workers, by outcome.", ["outcome"])
+
+# One doorbell drains every due job: ringing for each image of a burst would only load the broker.
+PAUSE_SECONDS = 0.05
+EXPIRES_SECONDS = 60
+SOCKET_TIMEOUT_SECONDS = 1.0
+
+
+class Doorbell:
+    """A producer that never raises and never keeps its caller waiting: a thread of its own talks to the broker.
+
+    Rings within ``PAUSE_SECONDS`` become one, sent after the last pause: a ring is never swallowed, only merged, so a job
+    that was committed before ``ring()`` is always followed by a doorbell.
+    """
+
+    def __init__(self, app: "Celery") -> None:
+        self._app = app
+        self._wanted = threading.Event()
+        self._start = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @classmethod
+    def connect(cls, settings: Settings) -> Self:
+        """Return a doorbell that connects when first rung."""
+        from celery import Celery
+
+        app = Celery("dermatrail-doorbell", set_as_current=False)
+        app.conf.update(celery_settings(settings))
+        # Only a producer can afford these: a consumer waits on its socket for longer.
+        app.conf.broker_transport_options |= {
+            "socket_timeout": SOCKET_TIMEOUT_SECONDS,
+            "socket_connect_timeout": SOCKET_TIMEOUT_SECONDS,
+            "retry_on_timeout": False,
+        }
+        return cls(app)
+
+    def ring(self) -> None:
+        """Ask for a doorbell. Returns at once; call it after the commit."""
+        self._wanted.set()
+        with self._start:
+            if self._thread is None:
+                # Started with the first ring and not before: gunicorn may fork between construction and use.
+                self._thread = threading.Thread(target=self._run, name="doorbell", daemon=True)
+                self._thread.start()
+
+    def reachable(self) -> bool:
+        """Whether the broker answers now (for status pages; nothing depends on it)."""
+        try:
+            with self._app.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, timeout=SOCKET_TIMEOUT_SECONDS)
+        except Exception:  # noqa: BLE001 - every transport has its own exceptions, and all mean no
+            return False
+        return True
+
+    def _run(self) -> None:
+        while True:
+            self._wanted.wait()
+            self._wanted.clear()
+            self._send()
+            time.sleep(PAUSE_SECONDS)
+
+    def _send(self) -> None:
+        try:
+            self._app.send_task(DRAIN_TASK, queue=ANALYSIS_QUEUE, ignore_result=True, expires=EXPIRES_SECONDS, retry=False)
+        except Exception as error:  # noqa: BLE001 - a lost broker costs delay, never an upload
+            RINGS.labels("lost").inc()
+            log.warning("doorbell lost", extra={"error": type(error).__name__})
+        else:
+            RINGS.labels("sent").inc()

@@ -1,0 +1,46 @@
+"""Builds the intake application."""
+
+import logging
+import time
+
+from apiflask import APIFlask
+from flask import Response, g, request
+
+from services.intake import artifacts, cases, docs, health, problems
+from services.intake.context import EXTENSION, Backends
+from services.intake.metrics import REQUESTS
+from services.intake.uploads import bounded_request_class, limits
+from services.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings) -> APIFlask:
+    """The WSGI application. Connects to nothing until the first request."""
+    app = APIFlask(__name__, title="Dermatrail intake", version="1", docs_path=None)
+    app.request_class = bounded_request_class(settings)
+    app.config.update(limits(settings))
+    app.extensions[EXTENSION] = Backends.connect(settings)
+    problems.register(app)
+    docs.describe(app)
+    for blueprint in (cases.blueprint, artifacts.blueprint, health.blueprint, docs.blueprint):
+        app.register_blueprint(blueprint)
+    app.before_request(_start_clock)
+    app.after_request(_record)
+    return app
+
+
+def _start_clock() -> None:
+    g.started = time.perf_counter()
+
+
+def _record(response: Response) -> Response:
+    """One line and one figure for each request: the route, never the address, which names a case."""
+    route = request.url_rule.rule if request.url_rule else "unknown"
+    seconds = time.perf_counter() - g.get("started", time.perf_counter())
+    REQUESTS.labels(request.method, route, response.status_code).observe(seconds)
+    if route.startswith("/v1/"):
+        fields = {"method": request.method, "route": route, "status": response.status_code, "milliseconds": round(seconds * 1000, 1)}
+        log.info("request", extra=fields)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

@@ -1,0 +1,11 @@
+"""Figures for Prometheus; none of them names a portal or a patient."""
+
+from prometheus_client import Counter, Histogram
+
+UPLOADS = Counter("dermatrail_intake_images", "Images accepted.")
+REQUESTS = Histogram(
+    "dermatrail_intake_request_seconds",
+    "Duration of requests.",
+    ["method", "route", "status"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)

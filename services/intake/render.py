@@ -1,0 +1,122 @@
+"""From the records' views to the API's JSON."""
+
+from typing import Any
+
+from flask import url_for
+
+from services.intake.accept import Submission
+from services.intake.schemas import (
+    Accepted,
+    AcceptedImage,
+    AnalysisOut,
+    CaseLine,
+    CaseOut,
+    CasePage,
+    DecisionOut,
+    ImageOut,
+    LesionIn,
+    PatientIn,
+)
+from services.records.listing import CaseList, CaseSummary
+from services.records.views import AnalysisView, CaseView, ImageView, ReviewView
+
+
+def accepted(submission: Submission) -> Accepted:
+    """The 202 answer."""
+    case = submission.case
+    return Accepted(
+        id=case.id,
+        status=case.state,
+        received_at=case.received_at,
+        due_at=case.due_at,
+        images=[AcceptedImage(id=image_id, filename=filename) for image_id, filename in submission.images],
+        status_url=url_for("cases.read_case", case_id=case.id),
+    )
+
+
+def case(view: CaseView) -> CaseOut:
+    """The whole case."""
+    return CaseOut(
+        id=view.id,
+        status=view.state,
+        reference=view.reference,
+        patient=PatientIn.model_construct(
+            reference=view.patient_reference, sex=view.sex, birth_year=view.birth_year, fitzpatrick=view.fitzpatrick
+        ),
+        lesion=LesionIn.model_construct(reference=view.lesion_reference, body_site=view.body_site, laterality=view.laterality),
+        urgency=view.urgency,
+        clinical_notes=view.clinical_notes,
+        received_at=view.received_at,
+        due_at=view.due_at,
+        reviewed_at=view.reviewed_at,
+        images=[_image(view, image) for image in view.images],
+        decision=_decision(view.reviews[-1]) if view.reviews else None,
+    )
+
+
+def page(found: CaseList) -> CasePage:
+    """A page of the list."""
+    return CasePage(cases=[_line(summary) for summary in found.cases], next_cursor=found.next_cursor)
+
+
+def _line(summary: CaseSummary) -> CaseLine:
+    return CaseLine(
+        id=summary.id,
+        status=summary.state,
+        reference=summary.reference,
+        patient_reference=summary.patient_reference,
+        urgency=summary.urgency,
+        received_at=summary.received_at,
+        due_at=summary.due_at,
+        reviewed_at=summary.reviewed_at,
+        image_count=summary.image_count,
+        status_url=url_for("cases.read_case", case_id=summary.id),
+    )
+
+
+def _image(view: CaseView, image: ImageView) -> ImageOut:
+    return ImageOut(
+        id=image.id,
+        position=image.position,
+        filename=image.filename,
+        media_type=image.media_type,
+        byte_size=image.byte_size,
+        sha256=image.sha256,
+        width=image.width,
+        height=image.height,
+        modality=image.modality,
+        pixel_spacing_mm=image.pixel_spacing_mm,
+        state=image.job_state,
+        attempts=image.attempts,
+        reason=image.reason,
+        analysis=_analysis(view, image, image.analysis) if image.analysis else None,
+    )
+
+
+def _analysis(view: CaseView, image: ImageView, analysis: AnalysisView) -> AnalysisOut:
+    finding: dict[str, Any] = analysis.finding
+    link = {"case_id": view.id, "image_id": image.id}
+    return AnalysisOut(
+        pipeline_version=analysis.pipeline_version,
+        created_at=analysis.created_at,
+        outcome=analysis.outcome,
+        prediction=finding.get("prediction"),
+        probabilities=finding.get("probabilities") or {},
+        ood=finding.get("ood"),
+        quality=finding.get("quality"),
+        measures=finding.get("measures"),
+        finding=finding,
+        mask_url=url_for("artifacts.read_mask", **link) if analysis.mask_key else None,
+        thumbnail_url=url_for("artifacts.read_thumbnail", **link) if analysis.thumbnail_key else None,
+    )
+
+
+def _decision(review: ReviewView) -> DecisionOut:
+    return DecisionOut(
+        decision=review.decision,
+        diagnosis=review.diagnosis,
+        reason=review.reason,
+        note=review.note,
+        reviewer=review.reviewer,
+        decided_at=review.created_at,
+    )

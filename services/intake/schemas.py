@@ -1,0 +1,216 @@
+"""The JSON that portals send and get. One thing has one name from the database to here."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from services.records.states import CaseState, Decision, JobState, Laterality, Modality, Outcome, Sex, Urgency
+
+DISCLAIMER = "Decision support only. The automatic finding is no diagnosis: no case is answered without the decision of a dermatologist."
+
+
+def _no_bool(value: object) -> object:
+    # JSON true is no number; pydantic would take it as 1.
+    if isinstance(value, bool | str):
+        raise ValueError("must be a number")
+    return value
+
+
+# Postgres cannot store NUL, and no other control character belongs into a reference.
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Notes = Annotated[str, StringConstraints(max_length=10_000, pattern=r"^[^\x00]*$")]
+Whole = Annotated[int, BeforeValidator(_no_bool)]
+Length = Annotated[float, BeforeValidator(_no_bool)]
+
+
+class Strict(BaseModel):
+    """A misspelt field is an error and not silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PatientIn(Strict):
+    """Who: the portal's own pseudonym, never a name."""
+
+    reference: Line = Field(description="The portal's pseudonymous reference of the patient.", examples=["P-1042"])
+    sex: Sex | None = None
+    birth_year: Whole | None = Field(default=None, ge=1900, le=2100)
+    fitzpatrick: Whole | None = Field(default=None, ge=1, le=6, description="Fitzpatrick skin type, 1 to 6.")
+
+
+class LesionIn(Strict):
+    """Where. A reference lets the same lesion be followed over time."""
+
+    reference: Line | None = None
+    body_site: Line | None = Field(default=None, examples=["back"])
+    laterality: Laterality | None = None
+
+
+class ImageIn(Strict):
+    """What the portal knows about one file. What a DICOM file says itself wins."""
+
+    modality: Modality = Modality.UNKNOWN
+    pixel_spacing_mm: Length | None = Field(default=None, gt=0, le=10, description="Side of one pixel on the skin, in mm.")
+
+
+class CaseIn(Strict):
+    """A case as the portal submits it."""
+
+    patient: PatientIn
+    lesion: LesionIn = LesionIn()
+    reference: Line | None = Field(default=None, description="The portal's own reference of the case.")
+    urgency: Urgency = Urgency.ROUTINE
+    clinical_notes: Notes = ""
+    images: list[ImageIn] = Field(
+        default_factory=list, max_length=100, description="Optional: one entry for each file, in the order of the files."
+    )
+
+
+class AddedIn(Strict):
+    """What is said about images that are added to a case."""
+
+    images: list[ImageIn] = Field(
+        default_factory=list, max_length=100, description="Optional: one entry for each file, in the order of the files."
+    )
+
+
+class ListQuery(Strict):
+    """Which cases to list."""
+
+    status: CaseState | None = Field(default=None, description="Only cases in this state.")
+    since: AwareDatetime | None = Field(default=None, description="Received at or after this time (RFC 3339 with an offset).")
+    cursor: str | None = Field(default=None, max_length=500, description="`next_cursor` of the page before.")
+    limit: int = Field(default=50, ge=1, le=200)
+
+    @model_validator(mode="before")
+    @classmethod
+    def without_empty(cls, given: Any) -> Any:
+        """`?cursor=` means no cursor."""
+        return {name: value for name, value in given.items() if value != ""} if isinstance(given, dict) else given
+
+
+class AcceptedImage(BaseModel):
+    """One stored file."""
+
+    id: UUID
+    filename: str
+
+
+class Accepted(BaseModel):
+    """A promise: the case is stored durably and will be answered."""
+
+    id: UUID
+    status: CaseState
+    received_at: datetime
+    due_at: datetime
+    images: Sequence[AcceptedImage]
+    status_url: str
+
+
+class AnalysisOut(BaseModel):
+    """The latest automatic finding about an image."""
+
+    pipeline_version: str
+    created_at: datetime
+    outcome: Outcome
+    prediction: str | None = Field(description="Class code (MEL NV BCC AK BKL DF VASC SCC); none where the models abstain.")
+    probabilities: dict[str, float]
+    ood: dict[str, Any] | None = Field(description="Whether the picture is unlike what the models know.")
+    quality: dict[str, Any] | None
+    measures: dict[str, Any] | None = Field(description="Of the lesion; millimetres where the scale is known.")
+    finding: dict[str, Any] = Field(description="Everything that the pipeline said.")
+    mask_url: str | None
+    thumbnail_url: str | None
+
+
+class ImageOut(BaseModel):
+    """One image and what became of it."""
+
+    id: UUID
+    position: int
+    filename: str
+    media_type: str
+    byte_size: int
+    sha256: str = Field(description="Of the file as it was sent, in hexadecimal.")
+    width: int = Field(description="Upright, in pixels.")
+    height: int
+    modality: Modality
+    pixel_spacing_mm: float | None
+    state: JobState
+    attempts: int
+    reason: str | None = Field(description="Why the image was not analysed.")
+    analysis: AnalysisOut | None
+
+
+class DecisionOut(BaseModel):
+    """What the dermatologist decided."""
+
+    decision: Decision
+    diagnosis: str | None
+    reason: str | None
+    note: str
+    reviewer: str
+    decided_at: datetime
+
+
+class CaseOut(BaseModel):
+    """A case with its images, findings and decision."""
+
+    id: UUID
+    status: CaseState
+    reference: str | None
+    patient: PatientIn
+    lesion: LesionIn
+    urgency: Urgency
+    clinical_notes: str
+    received_at: datetime
+    due_at: datetime
+    reviewed_at: datetime | None
+    images: Sequence[ImageOut]
+    decision: DecisionOut | None = Field(description="Present once a dermatologist has decided.")
+    disclaimer: str = DISCLAIMER
+
+
+class CaseLine(BaseModel):
+    """One case in a list."""
+
+    id: UUID
+    status: CaseState
+    reference: str | None
+    patient_reference: str
+    urgency: Urgency
+    received_at: datetime
+    due_at: datetime
+    reviewed_at: datetime | None
+    image_count: int
+    status_url: str
+
+
+class CasePage(BaseModel):
+    """A page of cases, oldest first."""
+
+    cases: Sequence[CaseLine]
+    next_cursor: str | None = Field(description="Send it back as `cursor` for the next page; none on the last page.")
+
+
+class Readiness(BaseModel):
+    """What this process needs (database, store) and what it can do without (broker)."""
+
+    ready: bool
+    database: bool
+    store: bool
+    broker: bool
+
+    @classmethod
+    def of(cls, *, database: bool, store: bool, broker: bool) -> Self:
+        """Ready without the broker: it carries doorbells only."""
+        return cls(ready=database and store, database=database, store=store, broker=broker)
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: str = "ok"

@@ -1,0 +1,243 @@
+"""What a portal does with cases: submit them, add images, follow them.
+
+Two requests may always run at the same moment: the same retry twice, or two cases of a new patient.
+Each such race is decided by a unique index, in one statement, never by looking first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from services.records.audit import Actor, Subject, record_event
+from services.records.errors import CaseClosed, CaseNotFound, IdempotencyConflict, InvalidRecord
+from services.records.states import AuditAction, CaseState, Laterality, Modality, Sex, Urgency
+from services.records.tables import Case, IdempotencyKey, Image, Job, Lesion, Patient, Tenant
+from services.records.views import CaseView, load_case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCase:
+    """What the portal says about the case. A lesion is followed over time where it has a reference."""
+
+    patient_reference: str
+    sex: Sex | None = None
+    birth_year: int | None = None
+    fitzpatrick: int | None = None
+    lesion_reference: str | None = None
+    body_site: str | None = None
+    laterality: Laterality | None = None
+    reference: str | None = None
+    urgency: Urgency = Urgency.ROUTINE
+    clinical_notes: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewImage:
+    """A picture that already lies in the object store. Sizes in bytes and upright pixels; sha256 of the original, in hex."""
+
+    id: UUID
+    filename: str
+    media_type: str
+    byte_size: int
+    sha256: str
+    width: int
+    height: int
+    modality: Modality
+    pixel_spacing_mm: float | None
+    original_key: str
+    view_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """The portal's idempotency key and the SHA-256 (hex) of the request it stands for."""
+
+    key: str
+    request_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedCase:
+    """The answer to a submission. ``replayed``: an equal request came first and this is its case."""
+
+    id: UUID
+    state: CaseState
+    received_at: datetime
+    due_at: datetime
+    replayed: bool = False
+
+
+def find_idempotent(*, session: Session, tenant_id: UUID, idempotency: Idempotency) -> UUID | None:
+    """Return the case of an earlier equal request: ask before the files are stored, to save the work.
+
+    Raises:
+        IdempotencyConflict: the key stands for another request.
+    """
+    columns = select(IdempotencyKey.request_sha256, IdempotencyKey.case_id)
+    row = session.execute(columns.where(IdempotencyKey.tenant_id == tenant_id, IdempotencyKey.key == idempotency.key)).one_or_none()
+    if row is None:
+        return None
+    if row.request_sha256 != idempotency.request_sha256:
+        raise IdempotencyConflict(f"The idempotency key {idempotency.key!r} was already used for another request.")
+    case_id: UUID = row.case_id
+    return case_id
+
+
+def accept_case(
+    *,
+    session: Session,
+    tenant_id: UUID,
+    case_id: UUID,
+    case: NewCase,
+    images: Sequence[NewImage],
+    actor: Actor,
+    idempotency: Idempotency | None = None,
+) -> AcceptedCase:
+    """Store a case with its images and one job for each; once committed, it will be answered.
+
+    Raises:
+        IdempotencyConflict: the key stands for another request.
+        InvalidRecord: there are no images.
+    """
+    if not images:
+        raise InvalidRecord("images: a case needs at least one.")
+    if idempotency and not _own_key(session, tenant_id, case_id, idempotency):
+        return _first_answer(session, tenant_id, idempotency)
+    accepted = _insert_case(session, tenant_id, case_id, case)
+    _insert_images(session, tenant_id, accepted, case.urgency, images, first=0)
+    details = {"images": [str(image.id) for image in images]}
+    record_event(
+        session=session,
+        tenant_id=tenant_id,
+        actor=actor,
+        action=AuditAction.CASE_ACCEPTED,
+        subject=Subject("case", case_id),
+        details=details,
+    )
+    return accepted
+
+
+def add_images(*, session: Session, tenant_id: UUID, case_id: UUID, images: Sequence[NewImage], actor: Actor) -> AcceptedCase:
+    """Add images to an undecided case, which then waits for their analysis.
+
+    Raises:
+        CaseNotFound: the tenant has no such case.
+        CaseClosed: the case has been decided.
+        InvalidRecord: there are no images.
+    """
+    if not images:
+        raise InvalidRecord("images: send at least one.")
+    # The lock orders two additions (positions) and an addition against a decision (state).
+    locked = select(Case).where(Case.id == case_id, Case.tenant_id == tenant_id).with_for_update(key_share=True)
+    case = session.scalars(locked).one_or_none()
+    if case is None:
+        raise CaseNotFound(case_id)
+    if case.state.terminal:
+        raise CaseClosed("The case has been decided: send further images as a new case.")
+    case.state = CaseState.QUEUED
+    session.flush()
+    first = session.scalar(select(func.max(Image.position) + 1).where(Image.case_id == case_id)) or 0
+    accepted = AcceptedCase(case.id, case.state, case.received_at, case.due_at)
+    _insert_images(session, tenant_id, accepted, case.urgency, images, first=first)
+    details = {"images": [str(image.id) for image in images]}
+    record_event(
+        session=session,
+        tenant_id=tenant_id,
+        actor=actor,
+        action=AuditAction.IMAGES_ADDED,
+        subject=Subject("case", case_id),
+        details=details,
+    )
+    return accepted
+
+
+def case_status(*, session: Session, tenant_id: UUID, case_id: UUID, actor: Actor) -> CaseView:
+    """Return a case of the tenant with images, job states, latest analyses and decisions; the reading is audited.
+
+    Raises:
+        CaseNotFound: the tenant has no such case.
+    """
+    view = load_case(session=session, tenant_ids=[tenant_id], case_id=case_id)
+    record_event(session=session, tenant_id=tenant_id, actor=actor, action=AuditAction.CASE_READ, subject=Subject("case", case_id))
+    return view
+
+
+def _own_key(session: Session, tenant_id: UUID, case_id: UUID, idempotency: Idempotency) -> bool:
+    # A portal that retries after a timeout may overtake its own first request. The insert waits for that
+    # request's transaction: either it commits, and the key is found taken, or it rolls back, and the key is ours.
+    values = {"id": uuid4(), "tenant_id": tenant_id, "case_id": case_id, "key": idempotency.key}
+    claim = upsert(IdempotencyKey).values(values | {"request_sha256": idempotency.request_sha256}).on_conflict_do_nothing()
+    return session.execute(claim.returning(IdempotencyKey.id)).first() is not None
+
+
+def _first_answer(session: Session, tenant_id: UUID, idempotency: Idempotency) -> AcceptedCase:
+    case_id = find_idempotent(session=session, tenant_id=tenant_id, idempotency=idempotency)
+    case = session.scalars(select(Case).where(Case.id == case_id, Case.tenant_id == tenant_id)).one()
+    return AcceptedCase(case.id, case.state, case.received_at, case.due_at, replayed=True)
+
+
+def _insert_case(session: Session, tenant_id: UUID, case_id: UUID, case: NewCase) -> AcceptedCase:
+    patient_id = _patient(session, tenant_id, case)
+    due = select(func.now() + func.make_interval(0, 0, 0, 0, Tenant.hours(case.urgency))).where(Tenant.id == tenant_id)
+    values = {
+        "id": case_id,
+        "tenant_id": tenant_id,
+        "patient_id": patient_id,
+        "lesion_id": _lesion(session, tenant_id, patient_id, case),
+        "reference": case.reference,
+        "urgency": case.urgency,
+        "clinical_notes": case.clinical_notes,
+        "state": CaseState.QUEUED,
+        "received_at": func.now(),
+        "due_at": due.scalar_subquery(),
+    }
+    dates = session.execute(insert(Case).values(values).returning(Case.received_at, Case.due_at)).one()
+    return AcceptedCase(case_id, CaseState.QUEUED, dates.received_at, dates.due_at)
+
+
+def _patient(session: Session, tenant_id: UUID, case: NewCase) -> UUID:
+    """Get or create; what the portal says now fills gaps and corrects what it said before."""
+    said = {"sex": case.sex, "birth_year": case.birth_year, "fitzpatrick": case.fitzpatrick}
+    values = {"id": uuid4(), "tenant_id": tenant_id, "reference": case.patient_reference, **said}
+    return _get_or_create(session, Patient, values, ["tenant_id", "reference"], list(said))
+
+
+def _lesion(session: Session, tenant_id: UUID, patient_id: UUID, case: NewCase) -> UUID | None:
+    """Get or create. A lesion without a reference cannot be met again: each case then has its own."""
+    said = {"body_site": case.body_site, "laterality": case.laterality}
+    if case.lesion_reference is None and not any(said.values()):
+        return None
+    values = {"id": uuid4(), "tenant_id": tenant_id, "patient_id": patient_id, "reference": case.lesion_reference, **said}
+    return _get_or_create(session, Lesion, values, ["patient_id", "reference"], list(said))
+
+
+def _get_or_create(
+    session: Session, table: type[Patient] | type[Lesion], values: dict[str, Any], unique: list[str], said: list[str]
+) -> UUID:
+    # Two first cases of one patient arrive together: DO UPDATE (not DO NOTHING) returns the winner's row to both.
+    statement = upsert(table).values(values)
+    newest = {name: func.coalesce(statement.excluded[name], getattr(table, name)) for name in said}
+    found: UUID | None = session.scalar(statement.on_conflict_do_update(index_elements=unique, set_=newest).returning(table.id))
+    if found is None:
+        raise InvalidRecord("The patient or lesion could not be stored.")
+    return found
+
+
+def _insert_images(
+    session: Session, tenant_id: UUID, case: AcceptedCase, urgency: Urgency, images: Sequence[NewImage], *, first: int
+) -> None:
+    rows = [_image_row(tenant_id, case.id, position, image) for position, image in enumerate(images, start=first)]
+    session.execute(insert(Image), rows)
+    work = {"tenant_id": tenant_id, "urgency_rank": urgency.rank, "due_at": case.due_at}
+    session.execute(insert(Job), [{"id": uuid4(), "image_id": image.id, **work} for image in images])
+
+
+def _image_row(tenant_id: UUID, case_id: UUID, position: int, image: NewImage) -> dict[str, Any]:
+    given = {name: getattr(image, name) for name in NewImage.__dataclass_fields__}
+    return given | {"tenant_id": tenant_id, "case_id": case_id, "position": position}

@@ -1,0 +1,60 @@
+"""What can go wrong in the records, as types a handler can map to an answer.
+
+``permanent`` says whether asking again, unchanged, can ever succeed.
+"""
+
+from uuid import UUID
+
+
+class RecordError(Exception):
+    """Base of every error that the records raise on purpose."""
+
+    permanent: bool = True
+
+
+class DatabaseUnavailable(RecordError):
+    """Postgres cannot be reached, or took this transaction back. Nothing was stored; try again."""
+
+    permanent = False
+
+
+class AccessDenied(RecordError):
+    """The key, or the e-mail address with its password, is not valid. Never says which part."""
+
+
+class Conflict(RecordError):
+    """The name is taken: choose another."""
+
+
+class InvalidRecord(RecordError):
+    """A value the records cannot hold. The message names the field and what is allowed."""
+
+
+class InvalidCursor(InvalidRecord):
+    """The cursor was not made by the list that it is given to: use ``next_cursor`` unchanged."""
+
+
+class IdempotencyConflict(RecordError):
+    """The idempotency key was used for another request: send a new key for a new request."""
+
+
+class CaseNotFound(RecordError):
+    """No such case among the tenants at hand; another tenant's case looks exactly like none."""
+
+    def __init__(self, case_id: UUID) -> None:
+        super().__init__(f"There is no case {case_id}.")
+        self.case_id = case_id
+
+
+class CaseClosed(RecordError):
+    """The case has been decided: send further images as a new case of the same lesion."""
+
+
+class NotReady(RecordError):
+    """Images of the case are still being analysed: decide when the case awaits review."""
+
+    permanent = False
+
+
+class AlreadyReviewed(RecordError):
+    """Somebody else has decided the case: reload the page to see their decision."""

@@ -1,0 +1,125 @@
+"""The words a record may hold. The database checks the same words (see ``tables/``)."""
+
+from enum import StrEnum
+
+
+class CaseState(StrEnum):
+    """A case waits for its images, then for a dermatologist, and is then decided."""
+
+    QUEUED = "queued"
+    AWAITING_REVIEW = "awaiting_review"
+    REVIEWED = "reviewed"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing changes the case any more."""
+        return self is CaseState.REVIEWED
+
+
+class JobState(StrEnum):
+    """One analysis of one image, from acceptance to an answer or a reason why there is none."""
+
+    QUEUED = "queued"
+    LEASED = "leased"
+    DONE = "done"
+    FAILED = "failed"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the job will never be claimed again."""
+        return self in (JobState.DONE, JobState.FAILED)
+
+
+class Urgency(StrEnum):
+    """How soon the portal asks for a decision."""
+
+    URGENT = "urgent"
+    SOON = "soon"
+    ROUTINE = "routine"
+
+    @property
+    def rank(self) -> int:
+        """Sort key: 0 comes first."""
+        return list(Urgency).index(self)
+
+
+class Modality(StrEnum):
+    """How the picture was taken."""
+
+    DERMOSCOPIC = "dermoscopic"
+    CLINICAL = "clinical"
+    UNKNOWN = "unknown"
+
+
+class Sex(StrEnum):
+    """DICOM Patient's Sex, in words."""
+
+    FEMALE = "female"
+    MALE = "male"
+    OTHER = "other"
+
+
+class Laterality(StrEnum):
+    """Side of the body; ``midline`` is DICOM's unpaired."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    MIDLINE = "midline"
+
+
+class Outcome(StrEnum):
+    """What the models answered: one class, a set of classes, or nothing they can stand for."""
+
+    PREDICTION = "prediction"
+    SET = "set"
+    ABSTAIN = "abstain"
+
+
+class Decision(StrEnum):
+    """What the dermatologist said about the leading answer."""
+
+    CONFIRM = "confirm"
+    CORRECT = "correct"
+    NOT_ASSESSABLE = "not_assessable"
+
+
+class Role(StrEnum):
+    """What a signed-in person may do."""
+
+    DERMATOLOGIST = "dermatologist"
+    LEAD = "lead"
+    ADMIN = "admin"
+
+
+class UserState(StrEnum):
+    """A disabled user keeps their name on old decisions and can no longer sign in."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+class ActorKind(StrEnum):
+    """Who did it, for the audit trail."""
+
+    PORTAL = "portal"
+    USER = "user"
+    SYSTEM = "system"
+
+
+class AuditAction(StrEnum):
+    """What was done, for the audit trail."""
+
+    PORTAL_CREATED = "portal.created"
+    KEY_CREATED = "key.created"
+    KEY_REVOKED = "key.revoked"
+    USER_CREATED = "user.created"
+    USER_SIGNED_IN = "user.signed_in"
+    USER_REFUSED = "user.refused"
+    CASE_ACCEPTED = "case.accepted"
+    CASE_READ = "case.read"
+    CASES_LISTED = "cases.listed"
+    CASE_REVIEWED = "case.reviewed"
+    IMAGES_ADDED = "images.added"
+    IMAGE_READ = "image.read"
+    IMAGE_ANALYSED = "image.analysed"
+    IMAGE_FAILED = "image.failed"

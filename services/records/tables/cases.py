@@ -1,0 +1,100 @@
+"""What a portal submits: a patient's case with its images."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.records.states import CaseState, Laterality, Modality, Sex, Urgency
+from services.records.tables.base import Base, Owned, word_column
+
+
+class Patient(Owned, Base):
+    """A person, known only by the portal's pseudonymous reference."""
+
+    __tablename__ = "patients"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "reference"),
+        CheckConstraint("birth_year BETWEEN 1850 AND 2200", name="birth_year"),
+        CheckConstraint("fitzpatrick BETWEEN 1 AND 6", name="fitzpatrick"),
+    )
+
+    reference: Mapped[str]
+    sex: Mapped[Sex | None] = word_column(Sex, "sex")
+    birth_year: Mapped[int | None] = mapped_column(SmallInteger)
+    fitzpatrick: Mapped[int | None] = mapped_column(SmallInteger)
+
+
+class Lesion(Owned, Base):
+    """One place on one patient, seen once or over years."""
+
+    __tablename__ = "lesions"
+    __table_args__ = (UniqueConstraint("patient_id", "reference"),)
+
+    patient_id: Mapped[UUID] = mapped_column(ForeignKey("patients.id"))
+    reference: Mapped[str | None]
+    body_site: Mapped[str | None]
+    laterality: Mapped[Laterality | None] = word_column(Laterality, "laterality")
+
+
+class Case(Owned, Base):
+    """One question to a dermatologist. Decided exactly when ``reviewed_at`` is set."""
+
+    __tablename__ = "cases"
+    __table_args__ = (
+        CheckConstraint("(state = 'reviewed') = (reviewed_at IS NOT NULL)", name="reviewed"),
+        Index("ix_cases_list", "tenant_id", "received_at", "id"),
+        Index("ix_cases_undecided", "tenant_id", "state", postgresql_where="state <> 'reviewed'"),
+        Index("ix_cases_patient_id", "patient_id"),
+    )
+
+    patient_id: Mapped[UUID] = mapped_column(ForeignKey("patients.id"))
+    lesion_id: Mapped[UUID | None] = mapped_column(ForeignKey("lesions.id"))
+    reference: Mapped[str | None]
+    urgency: Mapped[Urgency] = word_column(Urgency, "urgency")
+    clinical_notes: Mapped[str] = mapped_column(server_default="")
+    state: Mapped[CaseState] = word_column(CaseState, "state")
+    received_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    reviewed_at: Mapped[datetime | None]
+
+
+class Image(Owned, Base):
+    """One stored picture. ``width`` and ``height`` are pixels of the upright picture."""
+
+    __tablename__ = "images"
+    __table_args__ = (
+        UniqueConstraint("case_id", "position"),
+        CheckConstraint("byte_size > 0 AND width > 0 AND height > 0", name="size"),
+        CheckConstraint("pixel_spacing_mm > 0", name="pixel_spacing_mm"),
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256"),
+    )
+
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    position: Mapped[int] = mapped_column(SmallInteger)
+    filename: Mapped[str]
+    media_type: Mapped[str]
+    byte_size: Mapped[int]
+    sha256: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    modality: Mapped[Modality] = word_column(Modality, "modality")
+    pixel_spacing_mm: Mapped[float | None]
+    original_key: Mapped[str]
+    view_key: Mapped[str]
+
+
+class IdempotencyKey(Owned, Base):
+    """The portal's promise that two requests are one, with the first answer.
+
+    The case is inserted after this row (whoever inserts the key first owns the request), hence the
+    deferred foreign key.
+    """
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (UniqueConstraint("tenant_id", "key"),)
+
+    key: Mapped[str]
+    request_sha256: Mapped[str]
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id", deferrable=True, initially="DEFERRED"))

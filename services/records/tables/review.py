@@ -1,0 +1,60 @@
+"""Decisions of dermatologists, and the trail of everything that was done. Both append-only."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.records.states import ActorKind, Decision
+from services.records.tables.base import Base, Born, Owned, word_column
+
+
+class Review(Owned, Base):
+    """Who decided what, and exactly what they were shown when they did."""
+
+    __tablename__ = "reviews"
+    __table_args__ = (
+        CheckConstraint("(decision = 'not_assessable') = (diagnosis IS NULL)", name="diagnosis"),
+        CheckConstraint("decision <> 'not_assessable' OR reason IS NOT NULL", name="reason"),
+        Index("ix_reviews_case_id", "case_id"),
+    )
+
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    decision: Mapped[Decision] = word_column(Decision, "decision")
+    diagnosis: Mapped[str | None]
+    reason: Mapped[str | None]
+    note: Mapped[str] = mapped_column(server_default="")
+    shown: Mapped[dict[str, Any]]
+
+
+class AuditEvent(Born, Base):
+    """One link of a tenant's hash chain; events of no tenant (sign-ins, set-up) form a chain of their own.
+
+    A trigger fills ``sequence``, ``created_at`` and both hashes; the application cannot choose them.
+    """
+
+    __tablename__ = "audit_events"
+    __table_args__ = (UniqueConstraint("tenant_id", "sequence", postgresql_nulls_not_distinct=True),)
+
+    tenant_id: Mapped[UUID | None] = mapped_column(ForeignKey("tenants.id"))
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    actor_kind: Mapped[ActorKind] = word_column(ActorKind, "actor_kind")
+    actor_id: Mapped[str | None]
+    action: Mapped[str]
+    subject_kind: Mapped[str]
+    subject_id: Mapped[UUID | None]
+    details: Mapped[dict[str, Any]]
+    previous_hash: Mapped[str]
+    hash: Mapped[str]
+
+
+class AuditHead(Base):
+    """The newest link of each chain. No application role may touch it: a cut-off tail shows against it."""
+
+    __tablename__ = "audit_heads"
+
+    chain: Mapped[UUID] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[str]

@@ -1,0 +1,62 @@
+"""Portals (tenants) with their keys, and the people who read for them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.records.states import Role, Urgency, UserState
+from services.records.tables.base import Base, Born, Owned, word_column
+
+
+class Tenant(Born, Base):
+    """A portal. The ``*_hours`` are its service level: hours from receipt to the due decision."""
+
+    __tablename__ = "tenants"
+    __table_args__ = (CheckConstraint("least(urgent_hours, soon_hours, routine_hours) > 0", name="hours"),)
+
+    name: Mapped[str]
+    slug: Mapped[str] = mapped_column(unique=True)
+    urgent_hours: Mapped[int] = mapped_column(server_default="24")
+    soon_hours: Mapped[int] = mapped_column(server_default="72")
+    routine_hours: Mapped[int] = mapped_column(server_default="336")
+
+    @classmethod
+    def hours(cls, urgency: Urgency) -> Mapped[int]:
+        """Return the service-level column of ``urgency``."""
+        return {Urgency.URGENT: cls.urgent_hours, Urgency.SOON: cls.soon_hours, Urgency.ROUTINE: cls.routine_hours}[urgency]
+
+
+class ApiKey(Owned, Base):
+    """A portal's key. Only the hash of the secret is kept: 256 random bits need no slow hash."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (CheckConstraint("secret_hash ~ '^[0-9a-f]{64}$'", name="secret_hash"),)
+
+    name: Mapped[str]
+    prefix: Mapped[str] = mapped_column(unique=True)
+    secret_hash: Mapped[str]
+    revoked_at: Mapped[datetime | None]
+
+
+class User(Born, Base):
+    """A person who signs in. A user belongs to no tenant; memberships say whose cases they read."""
+
+    __tablename__ = "users"
+    __table_args__ = (CheckConstraint("email = lower(email)", name="email_lower"),)
+
+    email: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    role: Mapped[Role] = word_column(Role, "role")
+    state: Mapped[UserState] = word_column(UserState, "state", server_default=UserState.ACTIVE)
+    password_hash: Mapped[str]
+
+
+class Membership(Owned, Base):
+    """A user may read and decide the cases of a tenant."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (UniqueConstraint("user_id", "tenant_id"),)
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))

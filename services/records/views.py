@@ -1,0 +1,214 @@
+"""What a reader gets: whole cases as plain, frozen values, loaded in a fixed number of statements."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, true
+from sqlalchemy.orm import Session, aliased
+
+from services.records.errors import CaseNotFound
+from services.records.states import CaseState, Decision, JobState, Laterality, Modality, Outcome, Sex, Urgency
+from services.records.tables import Analysis, Case, Image, Job, Lesion, Patient, Review, Tenant, User
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisView:
+    """The latest answer about one image; ``finding`` is everything the pipeline said."""
+
+    id: UUID
+    pipeline_version: str
+    created_at: datetime
+    outcome: Outcome
+    classes: tuple[str, ...]
+    top_class: str | None
+    top_probability: float | None
+    malignant_probability: float
+    flags: tuple[str, ...]
+    finding: dict[str, Any]
+    mask_key: str | None
+    thumbnail_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageView:
+    """One image with the state of its latest job; ``reason`` says why a failed one has no analysis."""
+
+    id: UUID
+    position: int
+    filename: str
+    media_type: str
+    byte_size: int
+    sha256: str
+    width: int
+    height: int
+    modality: Modality
+    pixel_spacing_mm: float | None
+    original_key: str
+    view_key: str
+    job_state: JobState
+    attempts: int
+    reason: str | None
+    analysis: AnalysisView | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewView:
+    """A decision, and who took it when."""
+
+    id: UUID
+    user_id: UUID
+    reviewer: str
+    decision: Decision
+    diagnosis: str | None
+    reason: str | None
+    note: str
+    shown: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CaseView:
+    """Everything about one case. Images are in the order in which they were sent."""
+
+    id: UUID
+    tenant_id: UUID
+    portal: str
+    patient_reference: str
+    sex: Sex | None
+    birth_year: int | None
+    fitzpatrick: int | None
+    lesion_reference: str | None
+    body_site: str | None
+    laterality: Laterality | None
+    reference: str | None
+    urgency: Urgency
+    clinical_notes: str
+    state: CaseState
+    received_at: datetime
+    due_at: datetime
+    reviewed_at: datetime | None
+    images: tuple[ImageView, ...]
+    reviews: tuple[ReviewView, ...]
+
+    @property
+    def leading_image(self) -> ImageView:
+        """The image with the highest malignant probability; the first one where nothing is analysed."""
+        return max(self.images, key=lambda image: image.analysis.malignant_probability if image.analysis else -1.0)
+
+    def image(self, image_id: UUID) -> ImageView | None:
+        """The image of this id, if it belongs to the case."""
+        return next((image for image in self.images if image.id == image_id), None)
+
+
+def load_case(*, session: Session, tenant_ids: Sequence[UUID], case_id: UUID) -> CaseView:
+    """Return a case of one of the tenants, in three statements.
+
+    Raises:
+        CaseNotFound: there is none, or it is another tenant's.
+    """
+    query = (
+        select(Case, Patient, Lesion, Tenant.name)
+        .join(Patient, Patient.id == Case.patient_id)
+        .join(Tenant, Tenant.id == Case.tenant_id)
+        .outerjoin(Lesion, Lesion.id == Case.lesion_id)
+        .where(Case.id == case_id, Case.tenant_id.in_(tenant_ids))
+    )
+    row = session.execute(query).one_or_none()
+    if row is None:
+        raise CaseNotFound(case_id)
+    case, patient, lesion, portal = row
+    return CaseView(
+        id=case.id,
+        tenant_id=case.tenant_id,
+        portal=portal,
+        patient_reference=patient.reference,
+        sex=patient.sex,
+        birth_year=patient.birth_year,
+        fitzpatrick=patient.fitzpatrick,
+        lesion_reference=lesion.reference if lesion else None,
+        body_site=lesion.body_site if lesion else None,
+        laterality=lesion.laterality if lesion else None,
+        reference=case.reference,
+        urgency=case.urgency,
+        clinical_notes=case.clinical_notes,
+        state=case.state,
+        received_at=case.received_at,
+        due_at=case.due_at,
+        reviewed_at=case.reviewed_at,
+        images=_images(session, case_id),
+        reviews=_reviews(session, case_id),
+    )
+
+
+def _images(session: Session, case_id: UUID) -> tuple[ImageView, ...]:
+    last_job = select(Job).where(Job.image_id == Image.id).order_by(Job.created_at.desc()).limit(1).lateral("last_job")
+    latest = select(Analysis).where(Analysis.image_id == Image.id).order_by(Analysis.created_at.desc()).limit(1).lateral("latest")
+    query = (
+        select(Image, aliased(Job, last_job), aliased(Analysis, latest))
+        .select_from(Image)
+        .join(last_job, true())
+        .outerjoin(latest, true())
+        .where(Image.case_id == case_id)
+        .order_by(Image.position)
+    )
+    return tuple(_image(*row) for row in session.execute(query))
+
+
+def _image(image: Image, job: Job, analysis: Analysis | None) -> ImageView:
+    return ImageView(
+        id=image.id,
+        position=image.position,
+        filename=image.filename,
+        media_type=image.media_type,
+        byte_size=image.byte_size,
+        sha256=image.sha256,
+        width=image.width,
+        height=image.height,
+        modality=image.modality,
+        pixel_spacing_mm=image.pixel_spacing_mm,
+        original_key=image.original_key,
+        view_key=image.view_key,
+        job_state=job.state,
+        attempts=job.attempts,
+        reason=job.reason,
+        analysis=_analysis(analysis) if analysis else None,
+    )
+
+
+def _analysis(row: Analysis) -> AnalysisView:
+    return AnalysisView(
+        id=row.id,
+        pipeline_version=row.pipeline_version,
+        created_at=row.created_at,
+        outcome=row.outcome,
+        classes=tuple(row.classes),
+        top_class=row.top_class,
+        top_probability=row.top_probability,
+        malignant_probability=row.malignant_probability,
+        flags=tuple(row.flags),
+        finding=row.finding,
+        mask_key=row.mask_key,
+        thumbnail_key=row.thumbnail_key,
+    )
+
+
+def _reviews(session: Session, case_id: UUID) -> tuple[ReviewView, ...]:
+    query = select(Review, User.name).join(User, User.id == Review.user_id).where(Review.case_id == case_id).order_by(Review.created_at)
+    return tuple(_review(row, name) for row, name in session.execute(query))
+
+
+def _review(row: Review, reviewer: str) -> ReviewView:
+    return ReviewView(
+        id=row.id,
+        user_id=row.user_id,
+        reviewer=reviewer,
+        decision=row.decision,
+        diagnosis=row.diagnosis,
+        reason=row.reason,
+        note=row.note,
+        shown=row.shown,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,1 @@
+"""The dermatologist's desk: sign-in, worklist, case page and decision."""

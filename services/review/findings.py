@@ -1,0 +1,185 @@
+"""A finding (the analyzer's JSON) as the desk shows it: bars, sentences with a next step, measures with their scale."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.records.diagnoses import DIAGNOSES
+from services.records.states import Outcome
+from services.records.views import AnalysisView
+from services.review import words
+
+JsonObject = Mapping[str, Any]
+
+ABSTENTIONS = {
+    "out_of_distribution": "The picture is unlike those that the model was trained on.",
+    "no_lesion_found": "No lesion was found in the picture.",
+    "poor_quality": "The picture is too poor to be judged.",
+}
+NEXT_STEPS = {
+    "retake": "Next step: ask the portal for a new picture.",
+    "dermatologist": "Next step: read by hand.",
+    "not_skin": "Next step: check that this is skin; if not, ask for a retake.",
+}
+ISSUES = {"blurred": "blurred", "dark": "too dark", "overexposed": "overexposed", "small": "too few pixels"}
+SCALES = {"dicom_pixel_spacing": "scale: DICOM pixel spacing"}
+RELATIVE = "relative"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One class of the ranked list; `width` is a percentage of the track."""
+
+    code: str
+    name: str
+    malignant: bool
+    leading: bool
+    width: float
+    text: str
+    exact: str
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A judgement in words; `kind` names its mark: done, attention, urgent or information."""
+
+    kind: str
+    title: str
+    detail: str = ""
+    next_step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One figure with its unit, and where its scale comes from."""
+
+    label: str
+    value: str
+    scale: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Everything that the side panel shows of one analysis."""
+
+    abstained: bool
+    abstention: Statement
+    bars: tuple[Bar, ...]
+    malignant_text: str
+    statements: tuple[Statement, ...]
+    measures: tuple[Measure, ...]
+    provenance: str
+
+    @property
+    def leading(self) -> Bar | None:
+        """The class that can be confirmed; none where the model abstained."""
+        return next((bar for bar in self.bars if bar.leading), None)
+
+
+def read_finding(analysis: AnalysisView) -> Finding:
+    """The panel of one analysis. Parts that an older pipeline did not write are left out, never guessed."""
+    finding = analysis.finding
+    prediction = analysis.top_class if analysis.outcome is Outcome.PREDICTION else None
+    return Finding(
+        abstained=analysis.outcome is Outcome.ABSTAIN,
+        abstention=_abstention(finding),
+        bars=_bars(finding, prediction),
+        malignant_text=words.probability(analysis.malignant_probability),
+        statements=tuple(_statements(finding)),
+        measures=_measures(finding.get("measures") or {}),
+        provenance=_provenance(analysis),
+    )
+
+
+def taxonomy(finding: JsonObject | None) -> tuple[tuple[str, str, bool], ...]:
+    """(code, name, malignant) of each class: the model's own list, else the desk's."""
+    entries: Sequence[JsonObject] = (finding or {}).get("taxonomy") or ()
+    if entries:
+        return tuple((str(entry["code"]), str(entry["name"]), bool(entry["malignant"])) for entry in entries)
+    return tuple((diagnosis.code, diagnosis.name, diagnosis.malignant) for diagnosis in DIAGNOSES)
+
+
+def abstention_words(reason: str | None) -> str:
+    """Why the model abstains, as one sentence."""
+    return ABSTENTIONS.get(reason or "", "The model is not certain enough to name a class.")
+
+
+def _abstention(finding: JsonObject) -> Statement:
+    next_step = NEXT_STEPS.get(finding.get("next_step") or "", NEXT_STEPS["dermatologist"])
+    return Statement("attention", abstention_words(finding.get("reason")), "The probabilities below must not be used alone.", next_step)
+
+
+def _bars(finding: JsonObject, prediction: str | None) -> tuple[Bar, ...]:
+    classes = {code: (name, malignant) for code, name, malignant in taxonomy(finding)}
+    ranked = sorted((finding.get("probabilities") or {}).items(), key=lambda item: -item[1])
+    bars = []
+    for code, value in ranked:
+        name, malignant = classes.get(code, (code, False))
+        width = round(100 * min(max(float(value), 0.0), 1.0), 1)
+        bars.append(Bar(code, name, malignant, code == prediction, width, words.probability(value), f"{code} {value:.4f}"))
+    return tuple(bars)
+
+
+def _statements(finding: JsonObject) -> list[Statement]:
+    statements = []
+    if ood := finding.get("ood"):
+        statements.append(_distribution(ood))
+    if quality := finding.get("quality"):
+        statements.append(_quality(quality))
+    return statements
+
+
+def _distribution(ood: JsonObject) -> Statement:
+    criteria = (
+        _criterion("max-softmax", ood.get("max_softmax"), ood.get("max_softmax_threshold")),
+        _criterion("entropy", ood.get("entropy"), ood.get("entropy_threshold")),
+    )
+    detail = " · ".join(filter(None, criteria))
+    if ood.get("in_distribution"):
+        return Statement("done", "In distribution", detail)
+    next_step = "Next step: judge the picture itself; do not rely on the probabilities."
+    return Statement("attention", "Out of distribution: unlike the training pictures", detail, next_step)
+
+
+def _criterion(name: str, value: float | None, limit: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{name} {value:.2f}" if limit is None else f"{name} {value:.2f} (limit {limit:.2f})"
+
+
+def _quality(quality: JsonObject) -> Statement:
+    issues = [ISSUES.get(issue, issue.replace("_", " ")) for issue in quality.get("issues") or []]
+    if quality.get("acceptable", not issues):
+        return Statement("done", "Picture quality acceptable", f"noted: {words.listed(issues)}" if issues else "")
+    title = f"Picture quality: {words.listed(issues)}" if issues else "Picture quality not acceptable"
+    return Statement("attention", title, "", "Next step: if you cannot judge it, choose Not assessable and ask for a retake.")
+
+
+def _measures(measures: JsonObject) -> tuple[Measure, ...]:
+    scale = SCALES.get(measures.get("scale_source") or "")
+    # A lesion that leaves the picture is larger than what is seen of it.
+    bound = "≥ " if measures.get("touches_border") else ""
+    shown = (
+        _scaled("Area", measures.get("area_mm2"), bound + "{:.1f} mm²", scale)
+        or _figure("Area", measures.get("area_share", 0.0) * 100 or None, bound + "{:.1f} % of the picture"),
+        _scaled("D, longest diameter", measures.get("major_diameter_mm"), bound + "{:.1f} mm", scale)
+        or _figure("D, longest diameter", measures.get("major_diameter_px"), bound + "{:.0f} px"),
+        _figure("A, asymmetry (0 to 1)", measures.get("asymmetry"), "{:.2f}"),
+        _figure("B, border irregularity (0 to 1)", measures.get("border_irregularity"), "{:.2f}"),
+        _figure("C, colours of six", measures.get("colour_count"), "{:.0f}", scale=""),
+    )
+    return tuple(measure for measure in shown if measure is not None)
+
+
+def _scaled(label: str, value: float | None, form: str, scale: str | None) -> Measure | None:
+    # Millimetres without a named source of scale would be a guess that looks like a measurement.
+    return None if value is None or scale is None else Measure(label, form.format(value), scale)
+
+
+def _figure(label: str, value: float | None, form: str, *, scale: str = RELATIVE) -> Measure | None:
+    return None if value is None else Measure(label, form.format(value), scale)
+
+
+def _provenance(analysis: AnalysisView) -> str:
+    licence = analysis.finding.get("licence")
+    return f"Pipeline {analysis.pipeline_version}" + (f" · Licence: {licence}" if licence else "")

@@ -1,0 +1,66 @@
+"""One login per role, an empty database for each test, and a portal."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Connection, Engine, event
+
+from services.records.database import Database
+from tests.conftest import SettingsFor
+from tests.records.worlds import Logins, Portal, Worker, new_portal
+
+ROLES = ("owner", "intake", "review", "worker")
+
+
+@pytest.fixture(scope="session")
+def logins(settings_for: SettingsFor) -> Iterator[Logins]:
+    made = Logins(**{role: Database.connect(settings_for(role)) for role in ROLES})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def portal(clean_database: None, logins: Logins) -> Portal:
+    return new_portal(logins, "north")
+
+
+@pytest.fixture
+def other(portal: Portal) -> Portal:
+    return new_portal(portal.logins, "south")
+
+
+@pytest.fixture
+def worker(logins: Logins) -> Worker:
+    return Worker(logins)
+
+
+@pytest.fixture
+def second_worker(logins: Logins) -> Worker:
+    return Worker(logins, "worker-2")
+
+
+class Statements(list[str]):
+    """The statements that an engine was given, without what starts and ends a transaction."""
+
+
+@pytest.fixture
+def statements(logins: Logins) -> Iterator[Statements]:
+    """Records what any login executes; clear it before the part that matters."""
+    seen = Statements()
+
+    def note(connection: Connection, cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    engines: list[Engine] = [getattr(logins, role).engine for role in ROLES]
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+    yield seen
+    for engine in engines:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def behind(superuser_engine: Engine) -> Iterator[Connection]:
+    """The superuser's connection, each statement committed at once: to look, to set the clock, to tamper."""
+    with superuser_engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield connection

@@ -1,0 +1,109 @@
+"""The schema: history and models agree, and the rights are no wider than they must be."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
+
+from infra.local import LocalStack
+from services.records.migrate import downgrade, upgrade
+from services.records.tables import Base
+
+CONSTRAINTS = """
+    SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text <> 'alembic_version'
+"""
+INDEXES = "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+RIGHTS = """
+    SELECT table_name, grantee, privilege_type FROM information_schema.table_privileges
+    WHERE grantee LIKE 'dermatrail__%'
+    UNION SELECT table_name, grantee, privilege_type FROM information_schema.column_privileges WHERE grantee LIKE 'dermatrail__%'
+"""
+
+
+def rows(connection: Connection, query: str) -> set[tuple[Any, ...]]:
+    return {tuple(row) for row in connection.exec_driver_sql(query.replace("%", "%%"), ())}
+
+
+@pytest.fixture
+def scratch(stack: LocalStack, superuser_engine: Engine) -> Iterator[URL]:
+    """The owner's address of an empty database."""
+    with superuser_engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("CREATE DATABASE scratch OWNER dermatrail")
+        yield make_url(stack.database_url("owner")).set(database="scratch")
+        connection.exec_driver_sql("DROP DATABASE scratch")
+
+
+@pytest.fixture
+def scratch_engine(scratch: URL) -> Iterator[Engine]:
+    engine = create_engine(scratch, poolclass=NullPool)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def migrated(stack: LocalStack) -> Iterator[Connection]:
+    engine = create_engine(stack.database_url("owner"), poolclass=NullPool)
+    with engine.connect() as connection:
+        yield connection
+
+
+def test_the_models_are_what_the_migrations_make(migrated: Connection) -> None:
+    assert compare_metadata(MigrationContext.configure(migrated), Base.metadata) == []
+
+
+def test_constraints_and_indexes_of_models_and_migrations_agree(migrated: Connection, scratch_engine: Engine) -> None:
+    Base.metadata.create_all(scratch_engine)
+    with scratch_engine.connect() as modelled:
+        for query in (CONSTRAINTS, INDEXES):
+            assert rows(modelled, query) == rows(migrated, query)
+
+
+def test_migrating_down_leaves_nothing_and_up_again_works(scratch: URL, scratch_engine: Engine) -> None:
+    url = scratch.render_as_string(hide_password=False)
+    objects = """
+        SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname NOT LIKE 'alembic%'
+        UNION SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    """
+    upgrade(url)
+    upgrade(url)
+    with scratch_engine.connect() as connection:
+        made = rows(connection, objects)
+    downgrade(url)
+    with scratch_engine.connect() as connection:
+        assert rows(connection, objects) == set()
+    upgrade(url)
+    with scratch_engine.connect() as connection:
+        assert rows(connection, objects) == made
+
+
+def test_every_table_with_a_tenant_has_forced_row_level_security(migrated: Connection) -> None:
+    secured = "SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity"
+    with_tenant = {table.name for table in Base.metadata.tables.values() if "tenant_id" in table.columns}
+    assert len(with_tenant) == 11
+    assert with_tenant | {"tenants"} == {name for (name,) in rows(migrated, secured)}
+
+
+def test_no_process_may_delete_or_rewrite(migrated: Connection) -> None:
+    rights = rows(migrated, RIGHTS)
+    assert {right for _, _, right in rights} == {"SELECT", "INSERT", "UPDATE"}
+    assert {table for table, _, right in rights if right == "UPDATE"} == {"patients", "lesions", "cases", "jobs"}
+    assert {(table, role) for table, role, right in rights if table.startswith("audit") and right != "INSERT"} == set()
+    assert {role for table, role, _ in rights if table in {"memberships", "reviews"} and role.endswith("worker")} == set()
+
+
+def test_the_group_roles_cannot_log_in_or_pass_row_level_security(migrated: Connection) -> None:
+    roles = "SELECT rolname, rolcanlogin, rolbypassrls, rolsuper FROM pg_roles WHERE rolname IN ('{0}intake', '{0}review', '{0}worker')"
+    found = rows(migrated, roles.format("dermatrail_"))
+    assert {tuple(flags) for _, *flags in found} == {(False, False, False)}
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize("table", ["analyses", "reviews", "audit_events"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET created_at = now()", "DELETE FROM {}", "TRUNCATE {}"])
+def test_what_was_said_decided_or_done_cannot_be_changed_even_by_the_owner(migrated: Connection, table: str, change: str) -> None:
+    with pytest.raises(Exception, match=f"{table} is append-only"):
+        migrated.execute(text(change.format(table)))
