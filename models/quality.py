@@ -11,7 +11,8 @@ from models.pictures.types import Gray, Rgb
 # Under this long side even the segmenter's 192 px input is enlarged.
 SMALL_SIDE = 160
 DARK, CLIPPED = 40.0, 0.35
-SHARPNESS_SIDE = 256  # the Laplacian depends on the scale: always measured at this long side
+WHITE = (250, 250, 250)
+SIDE = 256  # the Laplacian depends on the scale: everything is measured at this long side
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,10 @@ class QualityLimits:
 
 def assess(picture: Rgb, *, hair: Gray, full_side: int, limits: QualityLimits) -> Quality:
     """H×W×3 uint8 working picture, its H×W hair mask and the long side of the original in px → quality."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+    small = _resized(picture)
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
     brightness = float(cv2.mean(grey)[0])
-    clipped = float(np.count_nonzero(picture.min(axis=2) >= 250)) / grey.size
+    clipped = cv2.countNonZero(cv2.inRange(small, WHITE, (255, 255, 255))) / grey.size
     sharp = sharpness(grey)
     issues = [
         name
@@ -48,8 +50,11 @@ def assess(picture: Rgb, *, hair: Gray, full_side: int, limits: QualityLimits) -
 
 
 def sharpness(grey: Gray) -> float:
-    """Standard deviation of the Laplacian (Pech-Pacheco 2000 uses its square) of H×W uint8, at SHARPNESS_SIDE px."""
-    scale = SHARPNESS_SIDE / max(grey.shape)
-    size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
-    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    return float(cv2.meanStdDev(cv2.Laplacian(small, cv2.CV_32F))[1][0, 0])
+    """Standard deviation of the Laplacian (Pech-Pacheco 2000 uses its square) of H×W uint8 at SIDE px, in grey levels."""
+    return float(cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_32F))[1][0, 0])
+
+
+def _resized(picture: Rgb) -> Rgb:
+    scale = SIDE / max(picture.shape[:2])
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR).astype(np.uint8, copy=False)

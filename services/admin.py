@@ -135,7 +135,7 @@ def audit_verify() -> None:
     """
     broken = False
     with owner_transaction() as session:
-        chains = [("system", None), *session.execute(select(Tenant.slug, Tenant.id).order_by(Tenant.slug)).tuples()]
+        chains = [("system", None), *session.execute(select(Tenant.slug, Tenant.id).order_by(Tenant.slug))]
         for slug, tenant_id in chains:
             report = verify_chain(session=session, tenant_id=tenant_id)
             broken = broken or not report.intact

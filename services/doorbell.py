@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from prometheus_client import Counter
@@ -29,26 +30,32 @@ class Doorbell:
     that was committed before ``ring()`` is always followed by a doorbell.
     """
 
-    def __init__(self, app: "Celery") -> None:
-        self._app = app
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._wanted = threading.Event()
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._closed = False
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
         """Return a doorbell that connects when first rung."""
+        return cls(settings)
+
+    @cached_property
+    def _app(self) -> "Celery":
+        # Celery takes a third of a second to load: only the doorbell's own thread waits for it.
         from celery import Celery
 
         app = Celery("dermatrail-doorbell", set_as_current=False)
-        app.conf.update(celery_settings(settings))
+        app.conf.update(celery_settings(self._settings))
         # Only a producer can afford these: a consumer waits on its socket for longer.
         app.conf.broker_transport_options |= {
             "socket_timeout": SOCKET_TIMEOUT_SECONDS,
             "socket_connect_timeout": SOCKET_TIMEOUT_SECONDS,
             "retry_on_timeout": False,
         }
-        return cls(app)
+        return app
 
     def ring(self) -> None:
         """Ask for a doorbell. Returns at once; call it after the commit."""
@@ -68,10 +75,20 @@ class Doorbell:
             return False
         return True
 
+    def close(self) -> None:
+        """Stop the thread and let go of the connections."""
+        self._closed = True
+        self._wanted.set()
+        if self._thread is not None:
+            self._thread.join(2 * SOCKET_TIMEOUT_SECONDS)
+        self._app.close()
+
     def _run(self) -> None:
         while True:
             self._wanted.wait()
             self._wanted.clear()
+            if self._closed:
+                return
             self._send()
             time.sleep(PAUSE_SECONDS)
 
@@ -80,6 +97,6 @@ class Doorbell:
             self._app.send_task(DRAIN_TASK, queue=ANALYSIS_QUEUE, ignore_result=True, expires=EXPIRES_SECONDS, retry=False)
         except Exception as error:  # noqa: BLE001 - a lost broker costs delay, never an upload
             RINGS.labels("lost").inc()
-            log.warning("doorbell lost", extra={"error": type(error).__name__})
+            log.warning("doorbell lost: %s", type(error).__name__)
         else:
             RINGS.labels("sent").inc()

@@ -19,7 +19,6 @@ from uuid import UUID
 from sqlalchemy.exc import OperationalError
 
 OURS = ("services.", "models.", "workers.", "infra.")
-DEEPEST_FRAMES = 12
 
 
 class Ids(TypedDict, total=False):
@@ -74,13 +73,16 @@ class JsonFormatter(logging.Formatter):
 
 def _error(error: BaseException) -> dict[str, Any]:
     kind = type(error)
-    frames = traceback.extract_tb(error.__traceback__)[-DEEPEST_FRAMES:]
-    described: dict[str, Any] = {
-        "type": f"{kind.__module__}.{kind.__qualname__}",
-        "trace": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
-    }
+    described: dict[str, Any] = {"type": f"{kind.__module__}.{kind.__qualname__}", "trace": _trace(error)}
     if isinstance(error, OSError | OperationalError) or kind.__module__.startswith(OURS):
         described["message"] = str(error)
     if cause := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
         described["cause"] = _error(cause)
     return described
+
+
+def _trace(error: BaseException) -> list[str]:
+    """Return the way to the error through code of ours, and the place where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    shown = [frame for frame in frames[:-1] if "site-packages" not in frame.filename] + frames[-1:]
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in shown]

@@ -7,6 +7,7 @@ import hashlib
 import io
 import re
 import threading
+from collections.abc import Mapping
 from typing import Protocol, Self
 from uuid import uuid4
 
@@ -191,5 +192,6 @@ def _cause(error: Exception) -> str:
 def _received_md5(result: ObjectWriteResult) -> str | None:
     """The MD5 of the stored bytes; None where the ETag is something else (encryption by a key service)."""
     etag = (result.etag or "").strip('"')
-    method = (result.http_headers or {}).get("x-amz-server-side-encryption", "")
-    return etag if MD5.fullmatch(etag) and not method.startswith("aws:kms") else None
+    headers: Mapping[str, str] = result.http_headers or {}
+    by_key_service = headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")
+    return etag if MD5.fullmatch(etag) and not by_key_service else None

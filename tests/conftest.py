@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ SettingsFor = Callable[[str], Settings]
 def remove_stale_stacks() -> None:
     """Delete what a killed test run left behind; a folder in use is locked and stays."""
     for folder in STACKS.glob("stack-*"):
-        if not StateFolder(folder).is_locked():
+        just_made = time.time() - folder.stat().st_mtime < 60  # another run may be about to lock it
+        if not just_made and not StateFolder(folder).is_locked():
             shutil.rmtree(folder, ignore_errors=True)
 
 

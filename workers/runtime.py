@@ -47,12 +47,15 @@ class RecordsLedger:
     ) -> None:
         """Completes, fails and gives back jobs of ``owner`` in one transaction."""
         with self.database.transaction() as session:
-            if results:
-                jobs.complete_jobs(session=session, owner=owner, results=results)
-            if failures:
-                jobs.fail_jobs(session=session, owner=owner, failures=failures, max_attempts=self.max_attempts)
-            if released:
-                jobs.release_jobs(session=session, owner=owner, job_ids=released, delay=delay)
+            jobs.settle_jobs(
+                session=session,
+                owner=owner,
+                results=results,
+                failures=failures,
+                released=released,
+                delay=delay,
+                max_attempts=self.max_attempts,
+            )
 
 
 @lru_cache(maxsize=1)

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("operands", nargs="+")
     options = parser.parse_args(arguments)
     settings = load_settings()
-    analyzer = Analyzer.load(bundles=settings.bundles_dir, device=settings.device)
+    analyzer = Analyzer.load(bundles=settings.bundles_dir, device=settings.device, backend=settings.backend)
     if options.what == "model":
         answer: object = bare_loop(analyzer, settings, images=int(options.operands[0]))
     else:

@@ -34,7 +34,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds from the beginning of the upload to the committed answer."""
+    """Seconds from the beginning of the upload to the transaction with the answer."""
 
     p50: float
     p95: float

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.bench.load import Latency, Ledger, Sent, ledger_of, send_all, send_at_rate
-from infra.bench.meter import CpuClock, Meter
+from infra.bench.meter import MB, CpuClock, Meter
 from infra.bench.pictures import drawn_pictures, large_picture
 from infra.demo.portal import Portal
 from infra.local import LocalStack, LocalStackError
@@ -53,6 +53,7 @@ class Figures:
 
     plan: Plan
     image_kb: float
+    large_mb: float
     images_per_second: float
     saturated: Latency
     paced: Latency
@@ -110,6 +111,7 @@ def measure(*, plan: Plan, folder: Path, say: Say) -> Figures:
     return Figures(
         plan=plan,
         image_kb=statistics.median(len(picture) for picture in pictures) / 1_000,
+        large_mb=large.stat().st_size / MB,
         images_per_second=plan.images / (max(finished.values()) - min(one.began for one in sent)),
         saturated=_latency(sent, finished),
         paced=paced_latency,
@@ -134,6 +136,7 @@ def running_stack(state: Path, say: Say) -> Iterator[tuple[LocalStack, Portal, L
         address, key = stack.address("intake"), seed(stack).api_key
         with ledger_of(stack) as ledger, Portal(address=address, api_key=key, connections=16) as portal:
             yield stack, portal, ledger
+    shutil.rmtree(state)  # a failed run keeps its logs
 
 
 def _uploads(stack: LocalStack, portal: Portal, pictures: Sequence[bytes], meter: Meter, *, images: int) -> tuple[float, dict[str, float]]:

@@ -9,7 +9,8 @@ from infra.demo.cases import draw_numbered, encode
 WIDTH, HEIGHT = 1024, 768
 # Distinct pictures; a run of more images sends them again. Nothing in the pipeline remembers a file's content.
 DISTINCT = 50
-LARGE = (6000, 4000)
+# What cameras and phones write by default at this size: about 4 MB.
+LARGE, LARGE_QUALITY = (6000, 4000), 90
 
 
 def drawn_pictures(folder: Path, *, images: int) -> list[bytes]:
@@ -23,7 +24,7 @@ def large_picture(folder: Path) -> Path:
     """One JPEG of 24 megapixels, as a phone or a camera sends it."""
     path = folder / "24mp.jpg"
     if not path.exists():
-        path.write_bytes(encode(draw_numbered(1, width=LARGE[0], height=LARGE[1]).rgb, ".jpg"))
+        path.write_bytes(encode(draw_numbered(1, width=LARGE[0], height=LARGE[1]).rgb, ".jpg", jpeg_quality=LARGE_QUALITY))
     return path
 
 

@@ -92,10 +92,12 @@ def folder_cases(folder: Path) -> Iterator[Submission]:
         yield Submission(case=case, uploads=(Upload(str(path.relative_to(folder)).replace("/", "_"), path.read_bytes),))
 
 
-def encode(rgb: Rgb, suffix: str) -> bytes:
+def encode(rgb: Rgb, suffix: str, *, jpeg_quality: int = 95) -> bytes:
     """H×W×3 uint8 → the bytes of a file of this extension."""
     if suffix in (".jpg", ".png", ".webp", ".tif"):
-        options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix == ".jpg" else [cv2.IMWRITE_WEBP_QUALITY, 92] if suffix == ".webp" else []
+        options = (
+            [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality] if suffix == ".jpg" else [cv2.IMWRITE_WEBP_QUALITY, 92] if suffix == ".webp" else []
+        )
         return bytes(cv2.imencode(suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)[1].tobytes())
     buffer = io.BytesIO()
     pillow_heif.from_pillow(Image.fromarray(rgb)).save(buffer, quality=90)

@@ -13,7 +13,7 @@ from infra.demo.cases import Submission
 
 ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 0.25
-PAGE = 100
+PAGE = 200  # the most that the API gives
 RETRIED = frozenset({429, 502, 503, 504})
 
 

@@ -1,6 +1,7 @@
 """One demonstration from the start of the servers to the last line."""
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,7 +27,8 @@ def run_demo(*, images: Path | None, state: Path) -> int:
 
     Raises FileNotFoundError when there is no image under ``images``, LocalStackError when the stack does not start.
     """
-    console = Console()
+    # Into a file or a pipe the table keeps its lines whole.
+    console = Console(width=None if sys.stdout.isatty() else 110)
     from_folder = list(folder_cases(images)) if images else None
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress, ThreadPoolExecutor(1) as drawing:

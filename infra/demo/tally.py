@@ -20,6 +20,10 @@ class Fate(StrEnum):
     LOST = "lost"
 
 
+# What is needed where there is no finding.
+INSTEAD = {Fate.REFUSED: "refused, send again", Fate.FAILED: "failed, read by hand", Fate.LOST: "LOST"}
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One image's line. ``finding`` is empty where there is no analysis; ``note`` says why then."""
@@ -79,7 +83,7 @@ def table(answers: Sequence[Answer]) -> Table:
 def cells(answer: Answer) -> tuple[str, str, str, str, str, str]:
     """The six cells of one line."""
     if answer.fate is not Fate.ANALYSED:
-        return answer.filename, "–", "–", "–", "–", f"{answer.fate}: {answer.note}"
+        return answer.filename, "–", "–", "–", "–", f"{INSTEAD[answer.fate]} ({answer.note})"
     probabilities = answer.finding.get("probabilities") or {}
     leading = max(probabilities, key=lambda code: float(probabilities[code]), default=None)
     named = answer.finding.get("prediction")
@@ -89,7 +93,7 @@ def cells(answer: Answer) -> tuple[str, str, str, str, str, str]:
         f"{probabilities[leading]:.0%}" if leading else "–",
         _area(answer.finding.get("measures")),
         "yes" if answer.out_of_distribution else "no",
-        f"confirm or correct {named}" if named else f"diagnose: {_words(answer.finding.get('reason'))}",
+        "confirm or correct" if named else _unaided(answer.finding),
     )
 
 
@@ -101,5 +105,7 @@ def _area(measures: dict[str, Any] | None) -> str:
     return f"{measures['area_share']:.1%}"
 
 
-def _words(reason: str | None) -> str:
-    return (reason or "no answer of the models").replace("_", " ")
+def _unaided(finding: dict[str, Any]) -> str:
+    """What is needed where the models abstain."""
+    reason = str(finding.get("reason") or "no answer of the models").replace("_", " ")
+    return f"{'retake' if finding.get('next_step') == 'retake' else 'diagnose'} ({reason})"

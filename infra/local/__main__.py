@@ -44,17 +44,19 @@ def running(state: Path, *, applications: bool) -> Iterator[LocalStack]:
         signal.signal(number, _leave)
     began = time.monotonic()
     say("starting Postgres, Valkey and SeaweedFS …")
-    with LocalStack(state, report=say) as stack:
-        if applications:
-            say("starting intake, review, worker and beat …")
-            stack.start_processes()
-        say(f"ready after {time.monotonic() - began:.1f} s; state and logs in {stack.state.root}")
-        try:
-            yield stack
-        finally:
-            began = time.monotonic()
-            say("stopping …")
-    say(f"stopped in {time.monotonic() - began:.1f} s; the data stays in {state}")
+    try:
+        with LocalStack(state, report=say) as stack:
+            if applications:
+                say("starting intake, review, worker and beat …")
+                stack.start_processes()
+            say(f"ready after {time.monotonic() - began:.1f} s; state and logs in {stack.state.root}")
+            try:
+                yield stack
+            finally:
+                began = time.monotonic()
+                say("stopping …")
+    finally:
+        say(f"stopped after {time.monotonic() - began:.1f} s; the data stays in {state}")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -34,6 +34,7 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     grace_seconds: float = 15
     wipe: Callable[[], None] | None = None
+    tidy: Callable[[], None] | None = None
 
 
 def start(program: Program) -> subprocess.Popen[bytes]:
@@ -62,6 +63,8 @@ def stop(process: subprocess.Popen[bytes], program: Program) -> None:
         process.kill()
         process.wait()
     end_group(process.pid)
+    if program.tidy is not None:
+        program.tidy()
 
 
 def end_group(leader: int) -> None:

@@ -37,6 +37,7 @@ def program(state: StateFolder, choices: Choices) -> Program:
         ports=_ports(choices),
         ready=functools.partial(answers, choices),
         wipe=functools.partial(_wipe, data),
+        tidy=functools.partial(remove_sockets, choices),
     )
 
 
@@ -54,6 +55,13 @@ def answers(choices: Choices) -> bool:
     finally:
         pool.clear()
     return True
+
+
+def remove_sockets(choices: Choices) -> None:
+    """Remove the sockets that SeaweedFS makes in /tmp, whatever it is told, and partly leaves there."""
+    for part in ("admin", "filer", "master", "volume", "s3"):
+        port = choices.ports[part if part == "s3" else f"seaweed_{part}"] + GRPC_OFFSET
+        Path(f"/tmp/seaweedfs-{part}-grpc-{port}.sock").unlink(missing_ok=True)  # noqa: S108
 
 
 def _ports(choices: Choices) -> tuple[int, ...]:
@@ -74,6 +82,7 @@ def _options(choices: Choices) -> list[str]:
         f"-admin.port={ports['seaweed_admin']}",
         "-master.telemetry=false",
         "-master.electionTimeout=1s",
+        "-volume.preStopSeconds=0",  # nobody else reads from it: there is no one to warn before a stop
         "-admin.ui=false",
         "-webdav=false",
         "-s3.port.iceberg=0",

@@ -6,7 +6,6 @@ itself is asked first (Adobe marker, JFIF marker, component names, subsampling);
 
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -78,7 +77,7 @@ def _other_frame(dataset: "Dataset", header: DicomHeader) -> Rgb:
         return _to_8_bits(apply_color_lut(pixels, dataset), bits=_palette_bits(dataset))
     if pixels.ndim == 3:
         return _to_8_bits(pixels, bits=header.bits_stored)
-    return cv2.cvtColor(_grey(pixels, dataset, header), cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
+    return np.repeat(_grey(pixels, dataset, header)[..., None], 3, axis=2)
 
 
 def _palette_bits(dataset: "Dataset") -> int:

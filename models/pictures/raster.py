@@ -6,7 +6,6 @@ from PIL import Image, ImageOps
 
 from models.pictures import colour
 from models.pictures.errors import PictureRefused, RefusalReason
-from models.pictures.exif import ORIENTATION_TAG
 from models.pictures.info import MediaType
 from models.pictures.types import Rgb
 
@@ -17,15 +16,14 @@ _PLUGIN = {MediaType.PNG: "PNG", MediaType.WEBP: "WEBP", MediaType.TIFF: "TIFF"}
 
 
 def tiff_size(data: bytes) -> tuple[int, int]:
-    """(width, height) upright, from the first directory. Raises PictureRefused (multi_frame, unsupported_colour)."""
+    """(width, height) upright: Pillow has applied the orientation. Raises PictureRefused (multi_frame, unsupported_colour)."""
     with Image.open(io.BytesIO(data), formats=["TIFF"]) as image:
         size, mode = image.size, image.mode
-        turned = image.getexif().get(ORIENTATION_TAG, 1) in (5, 6, 7, 8)
         if _has_second_page(image):
             raise PictureRefused(RefusalReason.MULTI_FRAME, "This TIFF has several pages.")
     if mode in ("F", "I"):
         raise PictureRefused(RefusalReason.UNSUPPORTED_COLOUR, "Floating-point or 32-bit samples.")
-    return (size[1], size[0]) if turned else size
+    return size
 
 
 def _has_second_page(image: Image.Image) -> bool:
@@ -48,9 +46,9 @@ def decode_pixels(data: bytes, media_type: MediaType) -> Rgb:
 def heic_size(data: bytes) -> tuple[int, int]:
     """(width, height) upright of a HEIC with exactly one picture."""
     # libheif is loaded only when a HEIC arrives: it costs 10 MB.
-    import pillow_heif
+    import pi_heif
 
-    container = pillow_heif.open_heif(data, convert_hdr_to_8bit=True)
+    container = pi_heif.open_heif(data, convert_hdr_to_8bit=True)
     if len(container) != 1:
         raise PictureRefused(RefusalReason.MULTI_FRAME, f"This HEIC holds {len(container)} pictures.")
     width, height = container.size
@@ -59,7 +57,7 @@ def heic_size(data: bytes) -> tuple[int, int]:
 
 def decode_heic(data: bytes) -> Rgb:
     """The primary picture of a HEIC, upright (libheif applies the container's own rotation), H×W×3 uint8 sRGB."""
-    import pillow_heif
+    import pi_heif
 
-    image = pillow_heif.open_heif(data, convert_hdr_to_8bit=True).to_pillow()
+    image = pi_heif.open_heif(data, convert_hdr_to_8bit=True).to_pillow()
     return colour.to_srgb(colour.to_rgb(image), image.info.get("icc_profile") or b"")

@@ -1,5 +1,9 @@
 """Which format the bytes are in, by their first bytes: names and declared types of uploads are not to be trusted."""
 
+import io
+
+from PIL import Image
+
 from models.pictures.errors import PictureRefused, RefusalReason
 from models.pictures.info import MediaType
 
@@ -60,5 +64,9 @@ def _refusal(data: bytes) -> PictureRefused:
 
 
 def _is_animated_gif(data: bytes) -> bool:
-    # The graphic control extension that precedes each frame; a still GIF has at most one.
-    return data.count(b"\x21\xf9\x04") > 1
+    try:
+        with Image.open(io.BytesIO(data), formats=["GIF"]) as image:
+            image.seek(1)
+    except (EOFError, OSError, ValueError):
+        return False
+    return True

@@ -38,9 +38,9 @@ def paint_naevus(rng: np.random.Generator, tissue: Tissue, outline: Outline, pre
     shape, radius = presence.shape, outline.radius
     centre = smoothstep(outline.depth, 0.0, 0.7)
     net = smoothstep(_meshes(rng, outline, cell=radius * rng.uniform(0.07, 0.11)), 0.15, 0.65)
-    body = rng.uniform(0.4, 0.9) * (0.45 + 0.75 * centre) * (1 + 0.16 * fractal(rng, shape, cell=radius * 0.7))
-    strength = rng.uniform(0.4, 0.8) * np.clip(0.8 + 0.45 * smooth_noise(rng, shape, cell=radius * 0.35), 0.05, 2)
-    tissue.melanin += presence * np.maximum(body + strength * net + _grain(rng, outline, 0.10), 0.05)
+    body = rng.uniform(0.55, 1.05) * (0.5 + 0.7 * centre) * (1 + 0.14 * fractal(rng, shape, cell=radius * 0.7))
+    strength = rng.uniform(0.2, 0.55) * np.clip(0.8 + 0.45 * smooth_noise(rng, shape, cell=radius * 0.35), 0.05, 2)
+    tissue.melanin += presence * np.maximum(body + strength * net + _grain(rng, outline, 0.06), 0.05)
     if rng.random() < 0.4:
         tissue.melanin += presence * centre * 0.45 * smoothstep(distance_to_seeds(rng, shape, cell=radius * 0.15), 0.36, 0.08)
     tissue.blood += presence * rng.uniform(0.0, 0.2)

@@ -37,8 +37,8 @@ def draw_skin(rng: np.random.Generator, shape: Shape, *, fitzpatrick: int) -> Ti
     furrows = _furrows(rng, shape, unit=unit)
     follicles = smoothstep(distance_to_seeds(rng, shape, cell=46 * unit), 0.07, 0.02)
     tone = FITZPATRICK_MELANIN[fitzpatrick - 1]
-    melanin = tone * (1 + 0.07 * mottle + 0.10 * grain - 0.10 * furrows) + 0.05 * follicles
-    blood = rng.uniform(0.15, 0.42) * (1 + 0.20 * fractal(rng, shape, cell=90 * unit, octaves=4) + 0.08 * grain)
+    melanin = tone * (1 + 0.07 * mottle + 0.05 * grain - 0.10 * furrows) + 0.05 * follicles
+    blood = rng.uniform(0.15, 0.42) * (1 + 0.20 * fractal(rng, shape, cell=90 * unit, octaves=4) + 0.05 * grain)
     white = 0.10 * rng.uniform(0.4, 1.3) * furrows + 0.10 * follicles * rng.uniform(0, 1)
     return Tissue(melanin=_positive(melanin), blood=_positive(blood), deep=np.zeros(shape, np.float32), white=_positive(white))
 

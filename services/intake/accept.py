@@ -21,7 +21,7 @@ from services.intake.uploads import UploadedFile
 from services.objects import StoreError
 from services.records.access import Portal
 from services.records.audit import Actor
-from services.records.cases import AcceptedCase, Idempotency, NewCase, NewImage, accept_case, add_images, find_idempotent
+from services.records.cases import AcceptedCase, Idempotency, NewCase, NewImage, accept_case, add_images
 from services.records.errors import CaseClosed, CaseNotFound, DatabaseUnavailable
 from services.records.states import CaseState, Modality
 from services.records.views import CaseView, load_case
@@ -81,8 +81,6 @@ def submit_case(
     """
     files = check_files(backends=backends, uploads=uploads, said=case.images)
     idempotency = Idempotency(idempotency_key, request_digest(case, files)) if idempotency_key else None
-    if idempotency and (earlier := _earlier(backends, portal, idempotency)):
-        return earlier
     case_id = uuid4()
     images = store_files(backends=backends, portal=portal, case_id=case_id, files=files, said=case.images)
 
@@ -100,7 +98,8 @@ def submit_case(
 
     accepted = _recorded(backends, portal, case_id, images, record)
     if accepted.replayed:
-        # The same request overtook this one between the look and the insert: its case is the answer, our objects are spare.
+        # An equal request came first: its case is the answer, our objects are spare. Looking for it before the objects
+        # are put would cost every submission a transaction, to save the rare repetition a put.
         _remove(backends, images)
         return _replayed(backends, portal, accepted.id)
     backends.doorbell.ring()
@@ -216,12 +215,6 @@ def request_digest(case: CaseIn, files: Iterable[CheckedFile]) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _earlier(backends: Backends, portal: Portal, idempotency: Idempotency) -> Submission | None:
-    with backends.database.transaction(tenants=[portal.tenant_id]) as session:
-        case_id = find_idempotent(session=session, tenant_id=portal.tenant_id, idempotency=idempotency)
-    return _replayed(backends, portal, case_id) if case_id else None
-
-
 def _replayed(backends: Backends, portal: Portal, case_id: UUID) -> Submission:
     view = _load(backends, portal, case_id)
     # The first answer again: queued, as it was then. The status address tells how far the case has come.
@@ -271,7 +264,7 @@ def _remove(backends: Backends, images: Sequence[StoredImage]) -> None:
         try:
             backends.store.delete(key)
         except StoreError:
-            log.warning("object left behind", extra={"key": key})
+            log.warning("object left behind: %s", key)
             return
 
 

@@ -9,7 +9,7 @@ from services.records.errors import AccessDenied
 auth = HTTPTokenAuth(scheme="Bearer", realm="dermatrail", description="The portal's API key: `dmt_…`.")
 
 
-@auth.verify_token
+@auth.verify_token  # type: ignore[untyped-decorator]
 def portal_of(token: str | None) -> Portal | None:
     """The portal that a key belongs to; None (401) for everything else."""
     if not token:

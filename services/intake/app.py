@@ -40,7 +40,6 @@ def _record(response: Response) -> Response:
     seconds = time.perf_counter() - g.get("started", time.perf_counter())
     REQUESTS.labels(request.method, route, response.status_code).observe(seconds)
     if route.startswith("/v1/"):
-        fields = {"method": request.method, "route": route, "status": response.status_code, "milliseconds": round(seconds * 1000, 1)}
-        log.info("request", extra=fields)
+        log.info("%s %s %d in %.1f ms", request.method, route, response.status_code, seconds * 1000)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

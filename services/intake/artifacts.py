@@ -5,7 +5,6 @@ from uuid import UUID
 from apiflask import APIBlueprint
 from flask import Response
 
-from models.pictures import masks
 from services.intake.access import auth, current_portal
 from services.intake.context import backends
 from services.intake.problems import Problem
@@ -26,6 +25,9 @@ def read_mask(case_id: UUID, image_id: UUID) -> Response:
 
     PNG of the upright image's own size: 255 where the lesion is, else 0.
     """
+    # OpenCV costs this process 30 MB, and most portals never ask for a mask.
+    from models.pictures import masks
+
     image, analysis = _analysed(case_id, image_id)
     if analysis.mask_key is None:
         raise _nothing("mask")

@@ -37,7 +37,10 @@ def describe(app: APIFlask) -> None:
     reference = {"$ref": "#/components/schemas/Problem"}
     app.config.update(DESCRIPTION=INTRODUCTION, VALIDATION_ERROR_SCHEMA=reference, HTTP_ERROR_SCHEMA=reference, AUTO_SERVERS=False)
     settings: Settings = app.extensions["dermatrail"].settings
-    app.spec_processor(lambda spec: _finished(spec, settings))
+
+    @app.spec_processor
+    def finish(spec: Any) -> Any:
+        return _finished(spec, settings)
 
 
 def _finished(spec: dict[str, Any], settings: Settings) -> dict[str, Any]:
@@ -50,8 +53,9 @@ def _finished(spec: dict[str, Any], settings: Settings) -> dict[str, Any]:
     submit.setdefault("parameters", []).append(IDEMPOTENCY_HEADER)
     add["requestBody"] = _multipart("AddedIn", [FILES_FIELD], settings)
     for name, media_type in (("mask", "image/png"), ("thumbnail", "image/jpeg")):
-        answer = spec["paths"][f"/v1/cases/{{case_id}}/images/{{image_id}}/{name}"]["get"]["responses"]["200"]
-        answer["content"] = {media_type: {"schema": {"type": "string", "contentMediaType": media_type}}}
+        operation = spec["paths"][f"/v1/cases/{{case_id}}/images/{{image_id}}/{name}"]["get"]
+        content = {media_type: {"schema": {"type": "string", "contentMediaType": media_type}}}
+        operation["responses"]["200"] = {"description": f"The {name}.", "content": content}
     return spec
 
 

@@ -117,7 +117,7 @@ def _domain_handler(status: int, reason: str) -> Any:
 
 
 def _unavailable(error: Exception) -> Response:
-    log.warning("backend away", extra={"error": type(error).__name__})
+    log.warning("backend away: %s", type(error).__name__)
     reason = "database_unavailable" if isinstance(error, DatabaseUnavailable) else "store_unavailable"
     detail = "Nothing was accepted. Send the same request again, with the same Idempotency-Key."
     return answer(Problem(503, reason, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)}))

@@ -95,7 +95,6 @@ def _image(view: CaseView, image: ImageView) -> ImageOut:
 
 def _analysis(view: CaseView, image: ImageView, analysis: AnalysisView) -> AnalysisOut:
     finding: dict[str, Any] = analysis.finding
-    link = {"case_id": view.id, "image_id": image.id}
     return AnalysisOut(
         pipeline_version=analysis.pipeline_version,
         created_at=analysis.created_at,
@@ -106,8 +105,8 @@ def _analysis(view: CaseView, image: ImageView, analysis: AnalysisView) -> Analy
         quality=finding.get("quality"),
         measures=finding.get("measures"),
         finding=finding,
-        mask_url=url_for("artifacts.read_mask", **link) if analysis.mask_key else None,
-        thumbnail_url=url_for("artifacts.read_thumbnail", **link) if analysis.thumbnail_key else None,
+        mask_url=url_for("artifacts.read_mask", case_id=view.id, image_id=image.id) if analysis.mask_key else None,
+        thumbnail_url=url_for("artifacts.read_thumbnail", case_id=view.id, image_id=image.id) if analysis.thumbnail_key else None,
     )
 
 

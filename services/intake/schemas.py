@@ -1,7 +1,7 @@
 """The JSON that portals send and get. One thing has one name from the database to here."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -10,6 +10,10 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from services.records.states import CaseState, Decision, JobState, Laterality, Modality, Outcome, Sex, Urgency
 
 DISCLAIMER = "Decision support only. The automatic finding is no diagnosis: no case is answered without the decision of a dermatologist."
+
+
+# Python's first and last years leave Postgres's calendar, or Python's own, once an offset is applied.
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def _no_bool(value: object) -> object:
@@ -81,7 +85,9 @@ class ListQuery(Strict):
     """Which cases to list."""
 
     status: CaseState | None = Field(default=None, description="Only cases in this state.")
-    since: AwareDatetime | None = Field(default=None, description="Received at or after this time (RFC 3339 with an offset).")
+    since: AwareDatetime | None = Field(
+        default=None, ge=EARLIEST, le=LATEST, description="Received at or after this time (RFC 3339 with an offset)."
+    )
     cursor: str | None = Field(default=None, max_length=500, description="`next_cursor` of the page before.")
     limit: int = Field(default=50, ge=1, le=200)
 

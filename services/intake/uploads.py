@@ -60,9 +60,8 @@ class BoundedRequest(Request):
 
     max_file_bytes: int
 
-    def _get_file_stream(  # Werkzeug's documented hook for the place where a file is kept.
-        self, total_content_length: int | None, content_type: str | None, filename: str | None = None, content_length: int | None = None
-    ) -> IO[bytes]:
+    def _get_file_stream(self, *_: object, **__: object) -> IO[bytes]:
+        """Werkzeug's hook for the place where a file is kept while the body is read."""
         return BoundedFile(self.max_file_bytes)
 
 

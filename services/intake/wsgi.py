@@ -1,6 +1,8 @@
 """WSGI entry: ``gunicorn services.intake.wsgi:app``."""
 
 from services.intake.app import create_app
+from services.logs import configure_logging
 from services.settings import load_settings
 
+configure_logging()
 app = create_app(load_settings())

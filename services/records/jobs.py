@@ -6,8 +6,9 @@ always taken in the order jobs, cases, audit heads, and within each by id: two w
 for each other.
 """
 
+import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID, uuid4
@@ -17,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from services.records.audit import Actor, Subject, record_event
+from services.records.errors import InvalidRecord
 from services.records.states import AuditAction, CaseState, JobState, Outcome
 from services.records.tables import Analysis, Case, Image, Job, Tenant
 
@@ -57,6 +59,25 @@ class AnalysisResult:
     flags: Sequence[str] = ()
     mask_key: str | None = None
     thumbnail_key: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse here, one image at a time, what Postgres would refuse for the whole batch.
+
+        Raises:
+            InvalidRecord: a probability is not one, or the finding is not JSON that Postgres can hold.
+        """
+        for name in ("malignant_probability", "top_probability"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise InvalidRecord(f"{name}: {value} is not a probability.")
+        if self.outcome is Outcome.PREDICTION and (self.top_class is None or self.top_probability is None):
+            raise InvalidRecord("top_class, top_probability: a prediction has both.")
+        try:
+            text = json.dumps(self.finding, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise InvalidRecord(f"finding: cannot be kept as JSON ({error}).") from error
+        if "\\u0000" in text:
+            raise InvalidRecord("finding: holds a NUL character.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +134,8 @@ def renew_leases(*, session: Session, owner: str, job_ids: Sequence[UUID], lease
 
 def release_jobs(*, session: Session, owner: str, job_ids: Sequence[UUID], delay: timedelta = timedelta()) -> int:
     """Give jobs back without costing them an attempt (shutdown, an outage that is not theirs); return how many."""
+    if not job_ids:
+        return 0
     queued = _unleased(JobState.QUEUED) | {"attempts": Job.attempts - 1, "not_before": func.now() + delay}
     return len(session.execute(_change(_locked(owner, job_ids), queued).returning(Job.id)).all())
 
@@ -123,6 +146,8 @@ def complete_jobs(*, session: Session, owner: str, results: Sequence[AnalysisRes
     A repeat changes nothing: a job that is no longer the owner's is passed over, and an image has at
     most one analysis of each pipeline version.
     """
+    if not results:
+        return Settled()
     by_job = {result.job_id: result for result in results}
     done = _unleased(JobState.DONE) | {"finished_at": func.now(), "reason": None}
     jobs = _swap(session, _change(_locked(owner, by_job), done))
@@ -141,11 +166,35 @@ def fail_jobs(*, session: Session, owner: str, failures: Sequence[JobFailure], m
     """Queue failed jobs again, later each time, or give them up: their cases are then read by hand."""
     if not failures:
         return Settled()
-    reasons = {failure.job_id: failure.reason for failure in failures}
+    # The reason may quote a file: Postgres holds no NUL.
+    reasons = {failure.job_id: failure.reason.replace("\0", "") for failure in failures}
     again = [failure.job_id for failure in failures if failure.retry]
     retry = (Job.attempts < max_attempts) & Job.id.in_(again)
     change = _retry_or_fail(retry, case(reasons, value=Job.id), func.now() + FIRST_RETRY * func.power(4, Job.attempts - 1))
     return _settle(session, owner, _swap(session, _change(_locked(owner, reasons), change)))
+
+
+def settle_jobs(
+    *,
+    session: Session,
+    owner: str,
+    results: Sequence[AnalysisResult] = (),
+    failures: Sequence[JobFailure] = (),
+    released: Sequence[UUID] = (),
+    delay: timedelta = timedelta(),
+    max_attempts: int,
+) -> Settled:
+    """Complete, fail and release parts of one batch in one transaction; return what was still the owner's.
+
+    Locks everything first: done one after the other, the steps would take their locks in an order that
+    can deadlock with another worker's.
+    """
+    if sum(map(bool, (results, failures, released))) > 1:
+        _lock_all(session, owner, [result.job_id for result in results] + [failure.job_id for failure in failures] + list(released))
+    completed = complete_jobs(session=session, owner=owner, results=results)
+    failed = fail_jobs(session=session, owner=owner, failures=failures, max_attempts=max_attempts)
+    release_jobs(session=session, owner=owner, job_ids=released, delay=delay)
+    return replace(failed, done=completed.done)
 
 
 def sweep(*, session: Session, max_attempts: int) -> SweepResult:
@@ -238,7 +287,7 @@ def _settle(session: Session, owner: str, jobs: Sequence[JobRow]) -> Settled:
     failed = [job for job in jobs if job.state is JobState.FAILED]
     _settle_cases(session, failed)
     for job in failed:
-        _record(session, owner, AuditAction.IMAGE_FAILED, job, {"reason": job.reason, "attempts": job.attempts})
+        _record(session, owner, AuditAction.IMAGE_FAILED, job, {"attempts": job.attempts})
     requeued = frozenset(job.id for job in jobs if job.state is JobState.QUEUED)
     return Settled(requeued=requeued, failed=frozenset(job.id for job in failed))
 
@@ -248,12 +297,21 @@ def _settle_cases(session: Session, jobs: Sequence[JobRow]) -> None:
     case_ids = {job.case_id for job in jobs}
     if not case_ids:
         return
-    # Two workers may finish the last two images of a case at once; neither sees the other's uncommitted job.
-    # The lock makes the second one wait, and its next statement then sees both.
-    session.execute(select(Case.id).where(Case.id.in_(case_ids)).order_by(Case.id).with_for_update(key_share=True))
+    _lock_cases(session, case_ids)
     still_open = exists().where(Image.case_id == Case.id, Job.image_id == Image.id, Job.state.in_(OPEN))
     settled = update(Case).where(Case.id.in_(case_ids), Case.state == CaseState.QUEUED, ~still_open)
     session.execute(settled.values(state=CaseState.AWAITING_REVIEW).execution_options(synchronize_session=False))
+
+
+def _lock_all(session: Session, owner: str, job_ids: Collection[UUID]) -> None:
+    mine = session.scalars(_locked(owner, job_ids)).all()
+    _lock_cases(session, select(Image.case_id).join(Job, Job.image_id == Image.id).where(Job.id.in_(mine)))
+
+
+def _lock_cases(session: Session, case_ids: Select[UUID] | Collection[UUID]) -> None:
+    # Two workers may finish the last two images of a case at once; neither sees the other's uncommitted job.
+    # The lock makes the second one wait, and its next statement then sees both.
+    session.execute(select(Case.id).where(Case.id.in_(case_ids)).order_by(Case.id).with_for_update(key_share=True))
 
 
 def _analysis_row(job: JobRow, result: AnalysisResult) -> dict[str, Any]:

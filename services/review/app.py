@@ -64,4 +64,4 @@ def _secret(settings: Settings) -> str:
 
 def _for_every_page() -> dict[str, object]:
     theme = request.cookies.get("theme")
-    return {"theme": theme if theme in ("light", "dark") else "light", "reader": reader.shown_in_bar()}
+    return {"theme": theme if theme in ("light", "dark") else "", "reader": reader.shown_in_bar()}

@@ -51,11 +51,12 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One figure with its unit, and where its scale comes from."""
+    """One figure with its unit, and where its scale comes from; `wide` ones take half of the panel, others a third."""
 
     label: str
     value: str
     scale: str
+    wide: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,25 +160,26 @@ def _measures(measures: JsonObject) -> tuple[Measure, ...]:
     scale = SCALES.get(measures.get("scale_source") or "")
     # A lesion that leaves the picture is larger than what is seen of it.
     bound = "≥ " if measures.get("touches_border") else ""
+    share = measures.get("area_share")
     shown = (
         _scaled("Area", measures.get("area_mm2"), bound + "{:.1f} mm²", scale)
-        or _figure("Area", measures.get("area_share", 0.0) * 100 or None, bound + "{:.1f} % of the picture"),
+        or _figure("Area", None if share is None else 100 * share, bound + "{:.1f} % of picture", wide=True),
         _scaled("D, longest diameter", measures.get("major_diameter_mm"), bound + "{:.1f} mm", scale)
-        or _figure("D, longest diameter", measures.get("major_diameter_px"), bound + "{:.0f} px"),
-        _figure("A, asymmetry (0 to 1)", measures.get("asymmetry"), "{:.2f}"),
-        _figure("B, border irregularity (0 to 1)", measures.get("border_irregularity"), "{:.2f}"),
-        _figure("C, colours of six", measures.get("colour_count"), "{:.0f}", scale=""),
+        or _figure("D, longest diameter", measures.get("major_diameter_px"), bound + "{:.0f} px", wide=True),
+        _figure("A, asymmetry", measures.get("asymmetry"), "{:.2f}", scale="relative, 0 to 1"),
+        _figure("B, border", measures.get("border_irregularity"), "{:.2f}", scale="relative, 0 to 1"),
+        _figure("C, colours", measures.get("colour_count"), "{:.0f}", scale="of 6"),
     )
     return tuple(measure for measure in shown if measure is not None)
 
 
 def _scaled(label: str, value: float | None, form: str, scale: str | None) -> Measure | None:
     # Millimetres without a named source of scale would be a guess that looks like a measurement.
-    return None if value is None or scale is None else Measure(label, form.format(value), scale)
+    return None if value is None or scale is None else Measure(label, form.format(value), scale, wide=True)
 
 
-def _figure(label: str, value: float | None, form: str, *, scale: str = RELATIVE) -> Measure | None:
-    return None if value is None else Measure(label, form.format(value), scale)
+def _figure(label: str, value: float | None, form: str, *, scale: str = RELATIVE, wide: bool = False) -> Measure | None:
+    return None if value is None else Measure(label, form.format(value), scale, wide)
 
 
 def _provenance(analysis: AnalysisView) -> str:

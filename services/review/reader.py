@@ -104,7 +104,7 @@ def _load() -> SignedIn | None:
     user_id, now = session.get("user"), int(time.time())
     if user_id is None:
         return None
-    if now - session["began"] > ABSOLUTE.total_seconds() or now - session["seen"] > IDLE.total_seconds():
+    if now - session.get("began", 0) > ABSOLUTE.total_seconds() or now - session.get("seen", 0) > IDLE.total_seconds():
         return None
     if now - session["seen"] > REFRESH.total_seconds() and not is_picture():
         session["seen"] = now

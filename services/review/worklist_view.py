@@ -8,6 +8,7 @@ from uuid import UUID
 from flask import url_for
 
 from services.records.decisions import DecisionView
+from services.records.diagnoses import DIAGNOSES
 from services.records.states import CaseState, Outcome, Urgency
 from services.records.worklist import WorklistRow
 from services.review import words
@@ -18,6 +19,7 @@ from services.review.times import Moment
 
 URGENCY_MARKS = {Urgency.URGENT: "urgent", Urgency.SOON: "soon"}
 FLAGS = {"out_of_distribution": "out of distribution", "ood": "out of distribution", "poor_quality": "poor quality", **ISSUES}
+NAMES = {diagnosis.code: diagnosis.name for diagnosis in DIAGNOSES}
 EMPTY = {
     "waiting": ("No case is waiting", "New cases appear here when their pictures are analysed. Load the page again to look."),
     "reviewed": ("No case is decided yet", "Decided cases are listed here with their decision."),
@@ -38,6 +40,7 @@ class Headline:
 
     text: str
     probability: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,19 +153,20 @@ def _line(row: WorklistRow, decision: DecisionView | None, now: datetime) -> Lin
         patient=row.patient_reference,
         site=site_words(row.body_site, row.laterality),
         finding=_headline(row),
-        decision=f"{decision_words(decision.decision, decision.diagnosis)}" if decision else "",
+        decision=decision_words(decision.decision, decision.diagnosis) if decision else "",
         flags=tuple(_flags(row)),
         urgency=row.urgency,
         urgency_mark="" if row.state is CaseState.REVIEWED else URGENCY_MARKS.get(row.urgency, ""),
         time=_time(row, decision, now),
         portal=row.portal,
-        why=row.why,
+        # A decided case stands in the order of decisions: how pressing it was says nothing any more.
+        why="" if decision else row.why,
     )
 
 
 def _headline(row: WorklistRow) -> Headline:
     if row.outcome is Outcome.PREDICTION and row.top_class and row.top_probability is not None:
-        return Headline(row.top_class, words.probability(row.top_probability))
+        return Headline(row.top_class, words.probability(row.top_probability), NAMES.get(row.top_class, ""))
     if row.outcome is Outcome.SET:
         return Headline("{" + ", ".join(row.classes) + "}")
     return Headline("abstains" if row.outcome is Outcome.ABSTAIN else "not analysed")

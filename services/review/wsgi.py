@@ -1,6 +1,8 @@
-"""The entry for a WSGI server: `gunicorn services.review.wsgi:app`."""
+"""The entry for a WSGI server: ``gunicorn services.review.wsgi:app``."""
 
+from services.logs import configure_logging
 from services.review.app import create_app
 from services.settings import load_settings
 
+configure_logging()
 app = create_app(load_settings())

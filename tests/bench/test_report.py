@@ -11,6 +11,7 @@ CPU = dict.fromkeys(COMPONENTS, 2.0) | {"worker": 70.0, "load generator": 3.0}
 FIGURES = Figures(
     plan=Plan(images=200, rate=2.0, paced_images=60),
     image_kb=203.0,
+    large_mb=3.9,
     images_per_second=15.0,
     saturated=Latency(p50=6.0, p95=11.0),
     paced=Latency(p50=0.25, p95=0.6),

@@ -37,6 +37,12 @@ def system() -> Iterator[System]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture(autouse=True)
+def everything_runs(system: System) -> None:
+    """The test before may have left a server just starting."""
+    system.stack.wait_ready("postgres", "valkey", "seaweedfs", "intake", "worker", "beat", timeout=90)
+
+
 def small_pictures() -> list[bytes]:
     """40 pictures of 320×240: the model's time does not depend on the size, everything else here is quicker."""
     kinds = list(Kind)

@@ -16,12 +16,6 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
 OUTAGE_SECONDS = 20.0
 
 
-@pytest.fixture(autouse=True)
-def everything_runs(system: System) -> None:
-    """The test before may have left a server just starting."""
-    system.stack.wait_ready("postgres", "valkey", "seaweedfs", "intake", "worker", "beat", timeout=90)
-
-
 def assert_kept_promise(system: System, accepted: Sequence[uuid.UUID], *, cases_before: int) -> None:
     """Every image of every accepted case has exactly one analysis; every case waits for a dermatologist; none exists twice."""
     assert len(set(accepted)) == len(accepted)

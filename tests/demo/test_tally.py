@@ -26,7 +26,7 @@ def test_an_image_that_its_case_no_longer_lists_is_lost() -> None:
 
 
 def test_a_prediction_asks_for_confirmation() -> None:
-    assert cells(Answer("a.jpg", Fate.ANALYSED, finding=FINDING)) == ("a.jpg", "NV", "90%", "12.3%", "no", "confirm or correct NV")
+    assert cells(Answer("a.jpg", Fate.ANALYSED, finding=FINDING)) == ("a.jpg", "NV", "90%", "12.3%", "no", "confirm or correct")
 
 
 def test_an_area_in_mm2_is_preferred() -> None:
@@ -36,11 +36,11 @@ def test_an_area_in_mm2_is_preferred() -> None:
 
 def test_an_abstention_shows_the_leading_class_in_brackets_and_the_reason() -> None:
     finding = FINDING | {"prediction": None, "reason": "out_of_distribution", "ood": {"in_distribution": False}, "measures": None}
-    assert cells(Answer("a", Fate.ANALYSED, finding=finding)) == ("a", "(NV)", "90%", "–", "yes", "diagnose: out of distribution")
+    assert cells(Answer("a", Fate.ANALYSED, finding=finding)) == ("a", "(NV)", "90%", "–", "yes", "diagnose (out of distribution)")
 
 
 def test_a_refusal_shows_its_reason() -> None:
-    assert cells(Answer("a", Fate.REFUSED, "422 truncated"))[-1] == "refused: 422 truncated"
+    assert cells(Answer("a", Fate.REFUSED, "422 truncated"))[-1] == "refused, send again (422 truncated)"
 
 
 def test_a_long_table_never_hides_what_went_wrong() -> None:

@@ -1,25 +1,27 @@
 """What can be known about the containers without an engine."""
 
-import io
 import json
 import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import urllib3
 import yaml
-from minio import Minio
-from minio.sse import SseS3
+from minio.error import MinioException
 from sqlalchemy import NullPool, create_engine
+from urllib3.exceptions import HTTPError
 
-from infra.local import binaries, postgres
+from infra.docker import prepare
+from infra.local import binaries, postgres, seaweed
+from infra.local.applications import responds
 from infra.local.programs import Program, Record
 from infra.local.state import StateFolder
 from infra.local.supervisor import Supervisor
+from services.objects import ObjectStore
 from services.records import migrate
 from services.settings import Settings
 
@@ -27,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 DOCKERFILE = (ROOT / "infra/docker/Dockerfile").read_text()
 VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
-WITH_SETTINGS = ("intake", "review", "worker", "worker-gpu", "beat")
+WITH_SETTINGS = ("migrate", "intake", "review", "worker", "worker-gpu", "beat")
 
 
 def new_secrets() -> dict[str, str]:
@@ -49,7 +51,7 @@ def settings_of(service: dict[str, Any]) -> dict[str, str]:
 
 
 def test_it_runs_every_part(services: dict[str, Any]) -> None:
-    assert set(services) == {"postgres", "valkey", "seaweedfs", "migrate", *WITH_SETTINGS}
+    assert set(services) == {"postgres", "valkey", "seaweedfs", *WITH_SETTINGS}
 
 
 def test_every_secret_is_required_and_none_has_a_default() -> None:
@@ -117,7 +119,7 @@ def test_only_the_two_doors_are_published_and_only_to_the_machine_itself(service
     assert yaml.safe_load(COMPOSE)["networks"]["data"]["internal"]
 
 
-@pytest.mark.parametrize("name", [*WITH_SETTINGS, "migrate"])
+@pytest.mark.parametrize("name", WITH_SETTINGS)
 def test_own_containers_are_confined(services: dict[str, Any], name: str) -> None:
     service = services[name]
     assert service["read_only"]
@@ -161,6 +163,10 @@ def test_the_images_install_as_make_does() -> None:
     made = re.search(r"^INSTALL := (.*) -e '\.\[dev\]'$", makefile, re.MULTILINE)
     assert made is not None
     assert re.findall(r"^RUN (pip .*)$", DOCKERFILE, re.MULTILINE) == [f"{made[1]} -e '.'", f"{made[1]} -e '.[worker]'"]
+
+
+def test_the_store_is_probed_at_its_door(services: dict[str, Any]) -> None:
+    assert services["seaweedfs"]["healthcheck"]["test"][-1] == "http://127.0.0.1:8333/healthz"
 
 
 def test_what_the_images_copy_is_sent_to_the_engine() -> None:
@@ -211,34 +217,42 @@ def _roles(url: str) -> list[Any]:
 
 def test_the_store_takes_an_encrypted_object_with_the_containers_options(services: dict[str, Any], tmp_path: Path) -> None:
     service, state = services["seaweedfs"], StateFolder(tmp_path)
-    ports = state.choices().ports
-    here = {"-ip=seaweedfs": "-ip=127.0.0.1", "-ip.bind=0.0.0.0": "-ip.bind=127.0.0.1", "-s3.port=8333": f"-s3.port={ports['s3']}"}
-    inside = [f"-{part}.port={ports[f'seaweed_{part}']}" for part in ("master", "volume", "filer")]
-    sockets = ["-filer.localSocket=f.sock", "-s3.localSocket=s.sock", f"-dir={state.data('data')}"]
-    command = (str(binaries.weed()), *(here.get(word, word) for word in service["command"]), *inside, *sockets)
-    client = Minio(
-        f"127.0.0.1:{ports['s3']}",
-        service["environment"]["AWS_ACCESS_KEY_ID"],
-        service["environment"]["AWS_SECRET_ACCESS_KEY"],
-        secure=False,
-        http_client=urllib3.PoolManager(timeout=5, retries=False, maxsize=1),
-    )
+    given = {key.removeprefix("DERMATRAIL_").lower(): value for key, value in settings_of(services["intake"]).items()}
+    settings = Settings.model_validate({**given, "s3_endpoint": f"127.0.0.1:{state.choices().ports['s3']}"})
 
     def ready() -> bool:
-        try:
-            client.put_object("dermatrail", "key", io.BytesIO(b"picture"), 7, sse=SseS3())
-        except Exception:  # noqa: BLE001  (whatever it is, the store is not ready)
+        if not responds(f"http://{settings.s3_endpoint}/healthz"):  # the container's health check
             return False
-        return True
+        try:
+            prepare.make_bucket(settings)
+        except (MinioException, HTTPError):
+            return False
+        return ObjectStore.connect(settings).ready()
 
-    store = Program("seaweedfs", command, tmp_path / "log", tmp_path, ready, environment=service["environment"])
+    store = Program(
+        name="seaweedfs",
+        command=_weed_command(service, state),
+        environment=service["environment"],
+        log=tmp_path / "log",
+        directory=tmp_path,
+        ready=ready,
+        tidy=partial(seaweed.remove_sockets, state.choices()),
+    )
     supervisor = Supervisor(record=Record(state.record_file))
     supervisor.start(store)
     try:
         supervisor.wait_ready("seaweedfs")
-        answer = client.get_object("dermatrail", "key")
-        assert answer.read() == b"picture"
-        answer.close()
+        ObjectStore.connect(settings).put("key", b"picture", "image/jpeg")
+        assert ObjectStore.connect(settings).get("key") == b"picture"
     finally:
         supervisor.stop(supervisor.names())
         supervisor.close()
+
+
+def _weed_command(service: dict[str, Any], state: StateFolder) -> tuple[str, ...]:
+    """The container's command with this machine's addresses."""
+    ports = state.choices().ports
+    here = {"-ip=seaweedfs": "-ip=127.0.0.1", "-ip.bind=0.0.0.0": "-ip.bind=127.0.0.1", "-s3.port=8333": f"-s3.port={ports['s3']}"}
+    inside = [f"-{part}.port={ports[f'seaweed_{part}']}" for part in ("master", "volume", "filer")]
+    sockets = ["-filer.localSocket=f.sock", "-s3.localSocket=s.sock", f"-dir={state.data('data')}"]
+    return (str(binaries.weed()), *(here.get(word, word) for word in service["command"]), *inside, *sockets)

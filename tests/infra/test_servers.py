@@ -168,6 +168,9 @@ def test_nothing_runs_after_the_end_and_everything_is_there_again_later(tmp_path
         with connect(stack) as connection:
             connection.exec_driver_sql("CREATE TABLE kept AS SELECT 7 AS answer")
     assert not [pid for pid in pids + children if is_alive(pid)]
+    assert not [
+        port for port in ports.values() if list(Path("/tmp").glob(f"*{port}.sock")) or list(Path("/tmp").glob(f"*{port + 10_000}.sock"))
+    ]
     with LocalStack(tmp_path, migrate=False) as stack:
         assert dict(stack.choices.ports) == ports
         with connect(stack) as connection:

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import Connection, Engine, event
 
+from services.records import access
 from services.records.database import Database
 from tests.conftest import SettingsFor
 from tests.records.worlds import Logins, Portal, Worker, new_portal
@@ -17,6 +19,15 @@ def logins(settings_for: SettingsFor) -> Iterator[Logins]:
     made = Logins(**{role: Database.connect(settings_for(role)) for role in ROLES})
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Argon2 is slow on purpose; here it need not be."""
+    with pytest.MonkeyPatch.context() as patch:
+        cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+        patch.setattr(access, "_hasher", lambda: cheap)
+        yield
 
 
 @pytest.fixture

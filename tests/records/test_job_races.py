@@ -82,5 +82,5 @@ def test_workers_that_finish_mixed_batches_of_shared_cases_do_not_block_each_oth
             owner.submit(images=2)
     batches = [(worker, worker.claim()), (second_worker, second_worker.claim())]
     with ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(lambda pair: pair[0].complete(pair[1]), batches))
-    assert [len(settled.done) for settled in done] == [8, 8]
+        settled = list(pool.map(lambda pair: pair[0].settle(pair[1][::3], pair[1][1::3], pair[1][2::3]), batches))
+    assert [(len(part.done), len(part.failed)) for part in settled] == [(3, 3), (3, 3)]

@@ -1,13 +1,16 @@
 """The queue's rules, on one connection at a time."""
 
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from sqlalchemy import Connection, text
 
+from services.records.errors import InvalidRecord
 from services.records.jobs import Settled
 from services.records.states import CaseState, JobState, Urgency
 from tests.records.conftest import Statements
-from tests.records.worlds import Portal, Worker
+from tests.records.worlds import Portal, Worker, result
 
 
 def expire_leases(behind: Connection) -> None:
@@ -200,3 +203,47 @@ def test_nothing_to_do_takes_one_statement(portal: Portal, worker: Worker, state
     statements.clear()
     assert worker.claim() == []
     assert len(statements) == 1
+
+
+def test_parts_of_a_batch_settle_together(portal: Portal, worker: Worker) -> None:
+    case = portal.submit(images=3)
+    done, failed, released = worker.claim()
+    settled = worker.settle([done], [failed], [released])
+    assert settled == Settled(done=frozenset({done.job_id}), failed=frozenset({failed.job_id}))
+    view = portal.status(case.id)
+    assert view.state is CaseState.QUEUED
+    assert {image.id: image.job_state for image in view.images} == {
+        done.image_id: JobState.DONE,
+        failed.image_id: JobState.FAILED,
+        released.image_id: JobState.QUEUED,
+    }
+    failure = view.image(failed.image_id)
+    assert failure is not None
+    assert failure.reason == "file damaged"
+
+
+def test_settling_one_kind_takes_no_more_statements_than_that_kind(portal: Portal, worker: Worker, statements: Statements) -> None:
+    portal.submit(images=3)
+    claimed = worker.claim()
+    statements.clear()
+    worker.settle(claimed, [], [])
+    assert len(statements) == 5
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"malignant_probability": 1.5},
+        {"malignant_probability": float("nan")},
+        {"top_probability": -0.1},
+        {"top_class": None},
+        {"finding": {"x": float("inf")}},
+        {"finding": {"x": object()}},
+        {"finding": {"x": "a\0b"}},
+    ],
+)
+def test_an_answer_that_the_database_would_refuse_is_refused_alone(portal: Portal, worker: Worker, answer: dict[str, Any]) -> None:
+    portal.submit()
+    [job] = worker.claim()
+    with pytest.raises(InvalidRecord):
+        result(job, **answer)

@@ -87,11 +87,13 @@ def test_each_outcome_is_stored_as_it_was_given(portal: Portal, worker: Worker, 
     assert analysis.classes == answer.get("classes", ("MEL",))
 
 
-@pytest.mark.parametrize("answer", [{"top_class": None}, {"malignant_probability": 1.5}, {"top_probability": float("nan")}])
-def test_the_database_refuses_an_answer_that_is_none(portal: Portal, worker: Worker, answer: dict[str, object]) -> None:
+@pytest.mark.parametrize("change", ["top_class = NULL", "malignant_probability = 1.5", "top_probability = 'NaN'", "outcome = 'perhaps'"])
+def test_the_database_refuses_an_answer_that_is_none(portal: Portal, worker: Worker, behind: Connection, change: str) -> None:
     portal.submit()
+    worker.complete(worker.claim())
+    behind.execute(text("SET session_replication_role = replica"))
     with pytest.raises(IntegrityError):
-        worker.complete(worker.claim(), **answer)
+        behind.execute(text(f"UPDATE analyses SET {change}"))
 
 
 @pytest.mark.parametrize("decision", list(Decision))

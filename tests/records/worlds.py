@@ -153,6 +153,19 @@ class Worker:
         with self.logins.worker.transaction() as session:
             return jobs.renew_leases(session=session, owner=self.name, job_ids=[job.job_id for job in claimed], lease=lease)
 
+    def settle(
+        self, done: Sequence[jobs.ClaimedJob], failed: Sequence[jobs.ClaimedJob], released: Sequence[jobs.ClaimedJob]
+    ) -> jobs.Settled:
+        with self.logins.worker.transaction() as session:
+            return jobs.settle_jobs(
+                session=session,
+                owner=self.name,
+                results=[result(job) for job in done],
+                failures=[jobs.JobFailure(job.job_id, "file\0 damaged", retry=False) for job in failed],
+                released=[job.job_id for job in released],
+                max_attempts=3,
+            )
+
     def sweep(self, *, cap: int = 3) -> jobs.SweepResult:
         with self.logins.worker.transaction() as session:
             return jobs.sweep(session=session, max_attempts=cap)

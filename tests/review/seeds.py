@@ -149,7 +149,9 @@ class Clinic:
     def answer(self, answers: dict[UUID, Answer], *, version: str = PIPELINE) -> None:
         """Completes or fails the jobs of these images; others stay queued."""
         with self.worker.transaction() as session:
-            jobs = [job for job in claim_jobs(session=session, owner=OWNER, limit=50, lease=timedelta(minutes=5)) if job.image_id in answers]
+            jobs = [
+                job for job in claim_jobs(session=session, owner=OWNER, limit=50, lease=timedelta(minutes=5)) if job.image_id in answers
+            ]
             results = [self._result(job, answer, version) for job in jobs if isinstance(answer := answers[job.image_id], Seen)]
             complete_jobs(session=session, owner=OWNER, results=results)
             failures = _failures(jobs, answers)

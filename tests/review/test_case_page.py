@@ -35,8 +35,8 @@ def test_it_names_pipeline_licence_notes_and_limits(clinic: Clinic, tenant: UUID
 
 def test_measures_say_relative_or_where_their_scale_comes_from(clinic: Clinic, tenant: UUID, reader: Browser) -> None:
     relative = words_of(reader.get(f"/cases/{clinic.case(tenant, Seen(MELANOMA))}"))
-    assert "12.7 % of the picture relative" in relative
-    assert "mm" not in relative
+    assert "12.7 % of picture relative" in relative
+    assert " mm" not in relative
     scaled = {**MELANOMA["measures"], "area_mm2": 31.24, "major_diameter_mm": 8.2, "scale_source": "dicom_pixel_spacing"}
     words = words_of(reader.get(f"/cases/{clinic.case(tenant, Seen(finding({'MEL': 1.0}, measures=scaled)))}"))
     assert "31.2 mm² scale: DICOM pixel spacing" in words
@@ -76,7 +76,11 @@ def test_a_failed_picture_states_its_reason_and_can_be_read_by_hand(clinic: Clin
 def test_several_pictures_open_with_the_leading_one(clinic: Clinic, tenant: UUID, reader: Browser) -> None:
     case_id = clinic.case(tenant, Seen(finding({"NV": 0.9, "MEL": 0.1})), Seen(MELANOMA), Failed("broken"))
     page = reader.get(f"/cases/{case_id}").text
-    assert re.findall(r'<section class="picture" data-picture="(\d)"[^>]*?(hidden)?>', page) == [("1", "hidden"), ("2", ""), ("3", "hidden")]
+    assert re.findall(r'<section class="picture" data-picture="(\d)"[^>]*?(hidden)?>', page) == [
+        ("1", "hidden"),
+        ("2", ""),
+        ("3", "hidden"),
+    ]
     assert "Confirm MEL" in page
     assert 'data-picture="2" aria-label="Picture 2 of 3" hidden' in reader.get(f"/cases/{case_id}?picture=1").text
 

@@ -65,9 +65,7 @@ def test_urgency_then_risk_orders_the_rows_and_every_row_says_why(clinic: Clinic
     assert re.findall(r'aria-describedby="(why-\d)"', page) == ["why-1", "why-2", "why-3"]
 
 
-def test_an_overdue_case_is_marked_with_a_shape_and_a_word(
-    clinic: Clinic, tenant: UUID, reader: Browser, superuser_engine: Engine
-) -> None:
+def test_an_overdue_case_is_marked_with_a_shape_and_a_word(clinic: Clinic, tenant: UUID, reader: Browser, superuser_engine: Engine) -> None:
     clinic.case(tenant, Seen(MELANOMA))
     with superuser_engine.begin() as connection:
         connection.execute(text("UPDATE cases SET due_at = now() - interval '3 hours 5 minutes'"))

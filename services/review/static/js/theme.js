@@ -5,7 +5,8 @@ const button = document.querySelector("[data-theme-switch]");
 if (button) {
   button.hidden = false;
   button.addEventListener("click", () => {
-    const theme = root.dataset.theme === "dark" ? "light" : "dark";
+    const shown = root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+    const theme = shown === "dark" ? "light" : "dark";
     root.dataset.theme = theme;
     const secure = location.protocol === "https:" ? "; Secure" : "";
     document.cookie = `theme=${theme}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;

@@ -1,0 +1,1 @@
+"""What runs inside the containers, beside the application itself."""

@@ -1,0 +1,176 @@
+"""The analyzer with the shipped weights: a pure function from bytes to findings."""
+
+import csv
+import json
+import os
+import tarfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from models.analyzer import Analyzer, abstain_reason, infer_bisecting
+from models.finding import AbstainReason, Finding, NextStep, Ood, Outcome, Quality
+from models.pictures.masks import decode_png, enlarge
+from models.synthetic import Kind, draw
+from models.taxonomy import CODES, ISIC2019
+from models.training.data import Split, split_of
+from models.training.metrics import jaccard
+from services.records import diagnoses
+from tests.models.golden import GOLDEN, SEEDS, pictures, summary
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = Path(os.environ.get("DERMATRAIL_SHARED", ROOT.parent / "shared")) / "data"
+
+
+@pytest.fixture(scope="module")
+def analyzer() -> Analyzer:
+    return Analyzer.load(device="cpu", half=False)
+
+
+@pytest.fixture(scope="module")
+def findings(analyzer: Analyzer) -> list[Finding]:
+    return analyzer.analyse(pictures())
+
+
+def encoded(picture: np.ndarray, suffix: str = ".png") -> bytes:
+    return cv2.imencode(suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def test_the_shipped_weights_answer_as_when_they_were_shipped(analyzer: Analyzer, findings: list[Finding]) -> None:
+    golden = json.loads(GOLDEN.read_text())
+    assert golden["pipeline_version"] == analyzer.pipeline_version
+    for kind, finding in zip(SEEDS, findings, strict=True):
+        expected = golden["answers"][kind]
+        assert summary(finding)["probabilities"] == pytest.approx(expected["probabilities"], abs=0.02)
+        assert summary(finding)["area_share"] == pytest.approx(expected["area_share"], abs=0.01)
+
+
+def test_there_is_one_finding_per_picture_in_order_and_a_bad_one_costs_no_other(analyzer: Analyzer, findings: list[Finding]) -> None:
+    good = pictures()
+    mixed = [b"", good[0], b"not a picture", good[1], good[1][:900], good[2]]
+    answers = analyzer.analyse(mixed, batch=4)
+    assert [answer.outcome is Outcome.FAILED for answer in answers] == [True, False, True, False, True, False]
+    assert [answer.reason for answer in answers[::2]] == ["empty", "not_an_image", "truncated"]
+    assert all(answer.detail for answer in answers[::2])
+    for answer, alone in zip(answers[1::2], findings, strict=False):
+        assert answer.probabilities == pytest.approx(alone.probabilities, abs=1e-3)
+
+
+def test_no_pictures_no_findings(analyzer: Analyzer) -> None:
+    assert analyzer.analyse([]) == []
+
+
+def test_bfloat16_agrees_with_float32(findings: list[Finding]) -> None:
+    lower = Analyzer.load(device="cpu", half=True).analyse(pictures())
+    for a, b in zip(lower, findings, strict=True):
+        assert a.probabilities == pytest.approx(b.probabilities, abs=0.06)
+
+
+def test_openvino_agrees_with_torch(findings: list[Finding]) -> None:
+    pytest.importorskip("openvino", reason="the openvino extra is not installed")
+    for a, b in zip(Analyzer.load(device="cpu", backend="openvino", half=False).analyse(pictures()), findings, strict=True):
+        assert a.probabilities == pytest.approx(b.probabilities, abs=0.02)
+
+
+@pytest.mark.parametrize(("width", "height"), [(33, 900), (900, 33), (64, 64), (641, 479), (2_000, 1_500)])
+def test_any_size_and_shape_is_answered_with_a_mask_of_the_working_picture(analyzer: Analyzer, width: int, height: int) -> None:
+    picture = cv2.resize(draw(seed=1, kind=Kind("naevus"), width=640, height=480).rgb, (width, height))
+    (finding,) = analyzer.analyse([encoded(picture)])
+    mask = decode_png(finding.mask_png)
+    assert (finding.width, finding.height) == (width, height)
+    assert max(mask.shape) == min(512, max(width, height))
+    assert set(np.unique(mask)) <= {0, 255}
+    assert abs(mask.shape[1] / mask.shape[0] / (width / height) - 1) < 0.1
+
+
+def test_probabilities_are_a_distribution_over_the_taxonomy(findings: list[Finding]) -> None:
+    for finding in findings:
+        assert finding.probabilities is not None
+        assert tuple(finding.probabilities) == CODES
+        assert sum(finding.probabilities.values()) == pytest.approx(1)
+
+
+def test_a_finding_is_plain_json_without_its_files(findings: list[Finding]) -> None:
+    written = json.loads(json.dumps(findings[0].as_json()))
+    assert "mask_png" not in written
+    assert {"outcome", "probabilities", "prediction", "ood", "quality", "measures", "taxonomy", "licence"} <= set(written)
+
+
+def test_a_dark_or_blurred_picture_abstains_and_asks_for_a_retake(analyzer: Analyzer) -> None:
+    picture = draw(seed=1, kind=Kind("naevus"), width=640, height=480).rgb
+    dark, blurred = (picture * 0.1).astype(np.uint8), cv2.GaussianBlur(picture, (0, 0), 25)
+    for spoiled, issue in ((dark, "dark"), (blurred, "blurred")):
+        (finding,) = analyzer.analyse([encoded(spoiled)])
+        assert finding.outcome is Outcome.ABSTAIN
+        assert finding.prediction is None
+        assert (finding.reason, finding.next_step) == (AbstainReason.POOR_QUALITY, NextStep.RETAKE)
+        assert finding.quality is not None
+        assert issue in finding.quality.issues
+
+
+def quality(*, acceptable: bool) -> Quality:
+    issues = () if acceptable else ("dark",)
+    return Quality(acceptable=acceptable, issues=issues, sharpness=9, brightness=99, clipped_share=0, hair_share=0)
+
+
+def ood(*, inside: bool) -> Ood:
+    return Ood(in_distribution=inside, max_softmax=0.5, entropy=0.5, max_softmax_threshold=0.4, entropy_threshold=0.6)
+
+
+@pytest.mark.parametrize(
+    ("inside", "acceptable", "lesion", "reason"),
+    [
+        (True, True, True, None),
+        (False, True, True, AbstainReason.OUT_OF_DISTRIBUTION),
+        (True, True, False, AbstainReason.NO_LESION_FOUND),
+        (True, False, True, AbstainReason.POOR_QUALITY),
+        (False, False, False, AbstainReason.POOR_QUALITY),
+        (False, True, False, AbstainReason.NO_LESION_FOUND),
+    ],
+)
+def test_every_doubt_has_its_reason(*, inside: bool, acceptable: bool, lesion: bool, reason: AbstainReason | None) -> None:
+    assert abstain_reason(ood=ood(inside=inside), quality=quality(acceptable=acceptable), lesion=lesion) is reason
+
+
+def test_bisection_isolates_the_one_picture_that_fails() -> None:
+    calls: list[int] = []
+
+    def infer(batch: list[int]) -> list[int]:
+        calls.append(len(batch))
+        if 5 in batch:
+            raise MemoryError
+        return [value * 10 for value in batch]
+
+    answers = infer_bisecting(infer, list(range(8)))  # type: ignore[arg-type]
+    assert [answer for answer in answers if isinstance(answer, int)] == [0, 10, 20, 30, 40, 60, 70]
+    assert isinstance(answers[5], MemoryError)
+    assert len(calls) <= 7
+
+
+def test_records_and_models_name_the_same_diagnoses() -> None:
+    ours = [(diagnosis.code, diagnosis.name, diagnosis.malignant) for diagnosis in ISIC2019]
+    assert [(diagnosis.code, diagnosis.name, diagnosis.malignant) for diagnosis in diagnoses.DIAGNOSES] == ours
+
+
+def test_real_lesions_of_the_test_split_are_outlined_well(analyzer: Analyzer) -> None:
+    archive = SHARED / "isic2018_task1.tar.gz"
+    if not archive.exists():
+        pytest.skip(f"no real images at {archive}: set DERMATRAIL_SHARED to the folder that has them")
+    images, masks = held_out(archive, count=24)
+    found = [decode_png(finding.mask_png) for finding in analyzer.analyse(images)]
+    values = [jaccard(enlarge(mask, truth.shape[1], truth.shape[0]), truth) for mask, truth in zip(found, masks, strict=True)]
+    assert np.mean(values) > 0.75
+
+
+def held_out(archive: Path, *, count: int) -> tuple[list[bytes], list[np.ndarray]]:
+    """The first pictures whose lesion no training has seen, with their masks."""
+    files: dict[str, bytes] = {}
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            if member.isfile() and (content := tar.extractfile(member)):
+                files[member.name.partition("/")[2]] = content.read()
+    rows = csv.DictReader(files["labels.csv"].decode().splitlines())
+    ids = [row["image_id"] for row in rows if split_of(row["lesion_id"] or row["image_id"]) is Split.TEST][:count]
+    return [files[f"images/{name}.jpg"] for name in ids], [decode_png(files[f"masks/{name}.png"]) for name in ids]
