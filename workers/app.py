@@ -1,9 +1,12 @@
-"""The Celery application: ``celery -A workers.app worker`` and ``… beat``."""
+"""The Celery application: ``celery -A workers.app worker`` and ``… beat``.
+
+Beat imports this module and the tasks too. Whatever needs torch is therefore imported when a worker process starts.
+"""
 
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_init, worker_shutting_down
 
 from services.broker import celery_settings
 from services.logs import configure_logging
@@ -26,3 +29,17 @@ app.conf.beat_schedule = {
 @setup_logging.connect
 def _log_as_json(**_: Any) -> None:
     configure_logging()
+
+
+@worker_init.connect
+def _prepare_process(**_: Any) -> None:
+    from workers import runtime
+
+    runtime.prepare_process()
+
+
+@worker_shutting_down.connect
+def _stop_claiming(**_: Any) -> None:
+    from workers import runtime
+
+    runtime.stopping.set()

@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 
 PREPARED_AHEAD = 2  # batches waiting for the networks; more would only hold leases longer
 WRITERS = 2  # batches written back side by side
+GATHER_SECONDS = 0.05
+# A batch that hangs must not hold its images for ever: after this many renewals its lease runs out.
+MAX_RENEWALS = 20
 IO_THREADS = 8  # fetching, decoding and storing wait for the store or run in C without the GIL
 TRANSIENT_DELAY = timedelta(seconds=2)
 
@@ -53,6 +56,9 @@ class Ledger(Protocol):
 
     def claim(self, *, owner: str, limit: int) -> Sequence[ClaimedJob]:
         """Up to ``limit`` due jobs, leased to ``owner``."""
+
+    def renew(self, *, owner: str, job_ids: Sequence[uuid.UUID]) -> None:
+        """Extends the leases that ``owner`` still has."""
 
     def settle(
         self,
@@ -88,18 +94,32 @@ class Batch:
 
     owner: str
     items: list[Item]
+    renewals: int = 0
 
 
 class Pipeline:
     """Runs drains. One instance per process, one drain at a time."""
 
-    def __init__(self, *, analyzer: Analyzer, store: Store, ledger: Ledger, batch_size: int, name: str, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        *,
+        analyzer: Analyzer,
+        store: Store,
+        ledger: Ledger,
+        batch_size: int,
+        renew_seconds: float,
+        name: str,
+        stopping: threading.Event,
+    ) -> None:
+        """``renew_seconds``: how often the leases of batches in hand are extended; well under the lease itself."""
         self.analyzer = analyzer
         self.store = store
         self.ledger = ledger
         self.batch_size = batch_size
+        self.renew_seconds = renew_seconds
         self.name = name
         self.stopping = stopping
+        self._held: dict[str, Batch] = {}
 
     def drain(self) -> int:
         """Analyses until no job is due or the process is asked to stop. Returns the number of batches written."""
@@ -108,7 +128,9 @@ class Pipeline:
         batches = 0
         with ThreadPoolExecutor(IO_THREADS, "io") as io, ThreadPoolExecutor(WRITERS, "write") as writers:
             feeder = threading.Thread(target=self._feed, args=(ready, io, halted), name="claim")
+            renewer = threading.Thread(target=self._renew, args=(halted,), name="renew")
             feeder.start()
+            renewer.start()
             unwritten = threading.Semaphore(WRITERS + 1)
             try:
                 for batch in iter(ready.get, None):
@@ -116,9 +138,11 @@ class Pipeline:
                     unwritten.acquire()
                     writers.submit(self._write, batch, io).add_done_callback(lambda _: unwritten.release())
                     batches += 1
+                writers.shutdown()
             finally:
                 halted.set()
                 _unblock(ready, feeder)
+                renewer.join()
         return batches
 
     def _feed(self, ready: "queue.Queue[Batch | None]", io: ThreadPoolExecutor, halted: threading.Event) -> None:
@@ -128,12 +152,28 @@ class Pipeline:
                 jobs = self.ledger.claim(owner=owner, limit=self.batch_size)
                 if not jobs:
                     return
-                ready.put(Batch(owner, [Item(job, io.submit(self._prepare, job)) for job in jobs]))
+                batch = Batch(owner, [Item(job, io.submit(self._prepare, job)) for job in jobs])
+                self._held[owner] = batch
+                ready.put(batch)
+                if len(jobs) < self.batch_size:
+                    # Uploads trickle in: a moment's wait fills the next batch, and full batches cost the networks less.
+                    halted.wait(GATHER_SECONDS)
         except Exception:
             # The database is away: what was claimed goes on, the sweeper rings again when it is back.
             log.exception("claiming stopped")
         finally:
             ready.put(None)
+
+    def _renew(self, halted: threading.Event) -> None:
+        while not halted.wait(self.renew_seconds):
+            for batch in list(self._held.values()):
+                if batch.renewals >= MAX_RENEWALS:
+                    continue
+                batch.renewals += 1
+                try:
+                    self.ledger.renew(owner=batch.owner, job_ids=[item.job.job_id for item in batch.items])
+                except Exception:
+                    log.exception("a lease could not be renewed")
 
     def _prepare(self, job: ClaimedJob) -> Prepared | Finding:
         with FETCH_SECONDS.time():
@@ -157,6 +197,8 @@ class Pipeline:
         except Exception:
             # Nothing is lost: the leases run out and the sweeper queues the jobs again.
             log.exception("a batch could not be written back")
+        finally:
+            self._held.pop(batch.owner, None)
 
     def _settlement(self, item: Item) -> "AnalysisResult | JobFailure | Released":
         try:

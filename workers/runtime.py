@@ -6,10 +6,8 @@ import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any
 from uuid import UUID
 
-from celery.signals import worker_init, worker_shutting_down
 from prometheus_client import start_http_server
 
 from models.analyzer import Analyzer
@@ -35,6 +33,11 @@ class RecordsLedger:
         """Up to ``limit`` due jobs, leased to ``owner``."""
         with self.database.transaction() as session:
             return jobs.claim_jobs(session=session, owner=owner, limit=limit, lease=self.lease)
+
+    def renew(self, *, owner: str, job_ids: Sequence[UUID]) -> None:
+        """Extends the leases that ``owner`` still has."""
+        with self.database.transaction() as session:
+            jobs.renew_leases(session=session, owner=owner, job_ids=job_ids, lease=self.lease)
 
     def settle(
         self,
@@ -73,6 +76,7 @@ def pipeline() -> Pipeline:
         store=ObjectStore.connect(settings),
         ledger=RecordsLedger(database(), settings),
         batch_size=settings.batch_size,
+        renew_seconds=settings.lease_seconds / 4,
         name=f"{socket.gethostname()}:{os.getpid()}",
         stopping=stopping,
     )
@@ -84,15 +88,9 @@ def turnstile() -> Turnstile:
     return Turnstile(pipeline().drain)
 
 
-@worker_init.connect
-def _prepare_process(**_: Any) -> None:
-    # Here, not at import and not in the first task: beat never loads torch's weights, and a worker that says it is ready is.
+def prepare_process() -> None:
+    """Loads the networks and opens ``/metrics``: a worker that says it is ready is."""
     settings = load_settings()
     pipeline()
     if settings.metrics_port:
         start_http_server(settings.metrics_port)
-
-
-@worker_shutting_down.connect
-def _stop_claiming(**_: Any) -> None:
-    stopping.set()

@@ -7,7 +7,6 @@ from services.settings import load_settings
 from workers.analysis import drain
 from workers.app import app
 from workers.metrics import SWEPT
-from workers.runtime import database
 
 log = logging.getLogger(__name__)
 
@@ -15,6 +14,8 @@ log = logging.getLogger(__name__)
 @app.task(name="workers.upkeep.sweep", soft_time_limit=30, time_limit=60)
 def sweep() -> int:
     """Ends expired leases and rings the doorbell when jobs wait. Returns how many wait."""
+    from workers.runtime import database
+
     settings = load_settings()
     with database().transaction() as session:
         swept = jobs.sweep(session=session, max_attempts=settings.max_attempts)

@@ -18,6 +18,7 @@ from models.synthetic import Kind, draw
 pytestmark = pytest.mark.browser
 
 ANALYSIS_SECONDS = 120
+HELD_ENTER = "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', repeat: true, bubbles: true, cancelable: true}))"
 KINDS = (Kind.NAEVUS, Kind.MELANOMA, Kind.NAEVUS, Kind.VASCULAR)
 
 
@@ -95,8 +96,8 @@ def decide(page: Page) -> bool:
     before = page.url
     can_confirm = confirm.count() > 0
     if can_confirm:
-        # A hand that is still on Enter decides nothing: the key must first have been quiet.
-        page.keyboard.press("Enter")
+        # A hand that still rests on Enter decides nothing, and the key must then have been quiet for a moment.
+        page.evaluate(HELD_ENTER)
         page.wait_for_timeout(800)
         assert page.url == before
         page.keyboard.press("Enter")

@@ -90,7 +90,13 @@ def test_generated_requests_are_answered_as_described(app: APIFlask, portal: Por
     if mode is GenerationMode.NEGATIVE and name in ("alive", "ready"):
         pytest.skip("nothing about this request can be wrong")
 
-    @settings(max_examples=2 if name in ("alive", "ready") else 15, phases=[Phase.generate], deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=2 if name in ("alive", "ready") else 15,
+        phases=[Phase.generate],
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(case=operation.as_strategy(generation_mode=mode))
     def run(case: Any) -> None:
         case.call_and_validate(headers=portal.headers, checks=CHECKS)

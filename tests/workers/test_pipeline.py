@@ -40,6 +40,7 @@ class MemoryLedger:
         self.settled: dict[uuid.UUID, AnalysisResult | JobFailure | str] = {}
         self.owners: set[str] = set()
         self.fail_claims = 0
+        self.renewed: list[uuid.UUID] = []
 
     def claim(self, *, owner: str, limit: int) -> Sequence[ClaimedJob]:
         if self.fail_claims:
@@ -49,6 +50,10 @@ class MemoryLedger:
         self.owners.add(owner)
         taken, self.jobs = self.jobs[:limit], self.jobs[limit:]
         return taken
+
+    def renew(self, *, owner: str, job_ids: Sequence[uuid.UUID]) -> None:
+        assert owner in self.owners
+        self.renewed += job_ids
 
     def settle(
         self,
@@ -75,7 +80,9 @@ class World:
 
     def __init__(self, analyzer: Analyzer) -> None:
         self.store, self.ledger, self.stopping = MemoryStore(), MemoryLedger(), threading.Event()
-        self.pipeline = Pipeline(analyzer=analyzer, store=self.store, ledger=self.ledger, batch_size=8, name="test", stopping=self.stopping)
+        self.pipeline = Pipeline(
+            analyzer=analyzer, store=self.store, ledger=self.ledger, batch_size=8, renew_seconds=0.2, name="test", stopping=self.stopping
+        )
 
     def add(self, data: bytes) -> ClaimedJob:
         tenant, case, image = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
@@ -234,3 +241,22 @@ def test_the_networks_work_while_the_next_batch_is_fetched_and_the_last_one_stor
         world.add(jpeg(seed))
     world.pipeline.drain()
     assert world.kinds() == ["AnalysisResult"] * 24
+
+
+def test_leases_are_renewed_while_the_networks_are_slow(world: World, analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch) -> None:
+    infer, renewed = analyzer.infer, threading.Event()
+    renew = world.ledger.renew
+
+    def noted_renew(*, owner: str, job_ids: Sequence[uuid.UUID]) -> None:
+        renew(owner=owner, job_ids=job_ids)
+        renewed.set()
+
+    def slow_infer(batch: Sequence[Prepared]) -> list[Inferred]:
+        assert renewed.wait(20), "no lease was renewed meanwhile"
+        return infer(batch)
+
+    monkeypatch.setattr(world.ledger, "renew", noted_renew)
+    monkeypatch.setattr(analyzer, "infer", slow_infer)
+    job = world.add(jpeg())
+    world.pipeline.drain()
+    assert job.job_id in world.ledger.renewed
