@@ -10,14 +10,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Executable, Table, bindparam, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from services.records.audit import Actor, Subject, record_event
 from services.records.errors import CaseClosed, CaseNotFound, IdempotencyConflict, InvalidRecord
 from services.records.states import AuditAction, CaseState, Laterality, Modality, Sex, Urgency
-from services.records.tables import Case, IdempotencyKey, Image, Job, Lesion, Patient, Tenant
+from services.records.tables import Base, Case, IdempotencyKey, Image, Job, Lesion, Patient, Tenant
 from services.records.views import CaseView, load_case
 
 
@@ -71,6 +71,41 @@ class AcceptedCase:
     received_at: datetime
     due_at: datetime
     replayed: bool = False
+
+
+def _table(mapped: type[Base]) -> Table:
+    table = mapped.__table__
+    if not isinstance(table, Table):
+        raise TypeError(f"{mapped.__name__} is not mapped to a table")
+    return table
+
+
+def _upsert(mapped: type[Base], *, unique: list[str], said: list[str]) -> Executable:
+    # Two first cases of one patient arrive together: DO UPDATE (not DO NOTHING) returns the winner's row to both.
+    table = _table(mapped)
+    names = ["id", "tenant_id", *(["patient_id"] if "patient_id" in unique else []), "reference", *said]
+    statement = upsert(table).values({name: bindparam(name, type_=table.c[name].type) for name in names})
+    newest = {name: func.coalesce(statement.excluded[name], table.c[name]) for name in said}
+    return statement.on_conflict_do_update(index_elements=unique, set_=newest).returning(table.c.id)
+
+
+def _insert_due_case(urgency: Urgency) -> Executable:
+    table = _table(Case)
+    tenant = bindparam("tenant_id", type_=table.c.tenant_id.type)
+    due = select(func.now() + func.make_interval(0, 0, 0, 0, Tenant.hours(urgency))).where(Tenant.id == tenant).scalar_subquery()
+    names = ("id", "tenant_id", "patient_id", "lesion_id", "reference", "clinical_notes")
+    given = {name: bindparam(name, type_=table.c[name].type) for name in names}
+    fixed = {"urgency": urgency, "state": CaseState.QUEUED, "received_at": func.now(), "due_at": due}
+    return insert(table).values({**given, **fixed}).returning(table.c.received_at, table.c.due_at)
+
+
+# Built once: building them for every upload cost more than running them.
+CLAIM_KEY = upsert(_table(IdempotencyKey)).on_conflict_do_nothing().returning(_table(IdempotencyKey).c.id)
+UPSERT_PATIENT = _upsert(Patient, unique=["tenant_id", "reference"], said=["sex", "birth_year", "fitzpatrick"])
+UPSERT_LESION = _upsert(Lesion, unique=["patient_id", "reference"], said=["body_site", "laterality"])
+INSERT_CASE = {urgency: _insert_due_case(urgency) for urgency in Urgency}
+INSERT_IMAGE = insert(_table(Image))
+INSERT_JOB = insert(_table(Job))
 
 
 def find_idempotent(*, session: Session, tenant_id: UUID, idempotency: Idempotency) -> UUID | None:
@@ -172,8 +207,7 @@ def _own_key(session: Session, tenant_id: UUID, case_id: UUID, idempotency: Idem
     # A portal that retries after a timeout may overtake its own first request. The insert waits for that
     # request's transaction: either it commits, and the key is found taken, or it rolls back, and the key is ours.
     values = {"id": uuid4(), "tenant_id": tenant_id, "case_id": case_id, "key": idempotency.key}
-    claim = upsert(IdempotencyKey).values(values | {"request_sha256": idempotency.request_sha256}).on_conflict_do_nothing()
-    return session.execute(claim.returning(IdempotencyKey.id)).first() is not None
+    return session.execute(CLAIM_KEY, values | {"request_sha256": idempotency.request_sha256}).first() is not None
 
 
 def _first_answer(session: Session, tenant_id: UUID, idempotency: Idempotency) -> AcceptedCase:
@@ -184,20 +218,15 @@ def _first_answer(session: Session, tenant_id: UUID, idempotency: Idempotency) -
 
 def _insert_case(session: Session, tenant_id: UUID, case_id: UUID, case: NewCase) -> AcceptedCase:
     patient_id = _patient(session, tenant_id, case)
-    due = select(func.now() + func.make_interval(0, 0, 0, 0, Tenant.hours(case.urgency))).where(Tenant.id == tenant_id)
     values = {
         "id": case_id,
         "tenant_id": tenant_id,
         "patient_id": patient_id,
         "lesion_id": _lesion(session, tenant_id, patient_id, case),
         "reference": case.reference,
-        "urgency": case.urgency,
         "clinical_notes": case.clinical_notes,
-        "state": CaseState.QUEUED,
-        "received_at": func.now(),
-        "due_at": due.scalar_subquery(),
     }
-    dates = session.execute(insert(Case).values(values).returning(Case.received_at, Case.due_at)).one()
+    dates = session.execute(INSERT_CASE[case.urgency], values).one()
     return AcceptedCase(case_id, CaseState.QUEUED, dates.received_at, dates.due_at)
 
 
@@ -205,7 +234,7 @@ def _patient(session: Session, tenant_id: UUID, case: NewCase) -> UUID:
     """Get or create; what the portal says now fills gaps and corrects what it said before."""
     said = {"sex": case.sex, "birth_year": case.birth_year, "fitzpatrick": case.fitzpatrick}
     values = {"id": uuid4(), "tenant_id": tenant_id, "reference": case.patient_reference, **said}
-    return _get_or_create(session, Patient, values, ["tenant_id", "reference"], list(said))
+    return _get_or_create(session, UPSERT_PATIENT, values)
 
 
 def _lesion(session: Session, tenant_id: UUID, patient_id: UUID, case: NewCase) -> UUID | None:
@@ -214,16 +243,11 @@ def _lesion(session: Session, tenant_id: UUID, patient_id: UUID, case: NewCase) 
     if case.lesion_reference is None and not any(said.values()):
         return None
     values = {"id": uuid4(), "tenant_id": tenant_id, "patient_id": patient_id, "reference": case.lesion_reference, **said}
-    return _get_or_create(session, Lesion, values, ["patient_id", "reference"], list(said))
+    return _get_or_create(session, UPSERT_LESION, values)
 
 
-def _get_or_create(
-    session: Session, table: type[Patient] | type[Lesion], values: dict[str, Any], unique: list[str], said: list[str]
-) -> UUID:
-    # Two first cases of one patient arrive together: DO UPDATE (not DO NOTHING) returns the winner's row to both.
-    statement = upsert(table).values(values)
-    newest = {name: func.coalesce(statement.excluded[name], getattr(table, name)) for name in said}
-    found: UUID | None = session.scalar(statement.on_conflict_do_update(index_elements=unique, set_=newest).returning(table.id))
+def _get_or_create(session: Session, statement: Executable, values: dict[str, Any]) -> UUID:
+    found: UUID | None = session.scalar(statement, values)
     if found is None:
         raise InvalidRecord("The patient or lesion could not be stored.")
     return found
@@ -233,9 +257,9 @@ def _insert_images(
     session: Session, tenant_id: UUID, case: AcceptedCase, urgency: Urgency, images: Sequence[NewImage], *, first: int
 ) -> None:
     rows = [_image_row(tenant_id, case.id, position, image) for position, image in enumerate(images, start=first)]
-    session.execute(insert(Image), rows)
+    session.execute(INSERT_IMAGE, rows)
     work = {"tenant_id": tenant_id, "urgency_rank": urgency.rank, "due_at": case.due_at}
-    session.execute(insert(Job), [{"id": uuid4(), "image_id": image.id, **work} for image in images])
+    session.execute(INSERT_JOB, [{"id": uuid4(), "image_id": image.id, **work} for image in images])
 
 
 def _image_row(tenant_id: UUID, case_id: UUID, position: int, image: NewImage) -> dict[str, Any]:

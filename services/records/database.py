@@ -1,20 +1,27 @@
 """Transactions: the one way to the records, and the place where row-level security learns the tenants."""
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Self
 from uuid import UUID
 
-from sqlalchemy import Engine, create_engine, func, select, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.records.errors import DatabaseUnavailable
 from services.settings import Settings
 
 POOL_SIZE = 5
 CONNECT_TIMEOUT_SECONDS = 5
+# A connection used this recently is taken to be alive; an older one is asked first. Asking always would cost every
+# transaction a round trip.
+TRUSTED_SECONDS = 1.0
+SET_LOCAL = text("SELECT set_config(:name, :value, true)")
 
 
 class Database:
@@ -32,19 +39,18 @@ class Database:
     @classmethod
     def open(cls, url: str) -> Self:
         """Return the database at an address."""
-        return cls(
-            create_engine(
-                url,
-                pool_size=POOL_SIZE,
-                max_overflow=0,
-                pool_timeout=CONNECT_TIMEOUT_SECONDS,
-                pool_pre_ping=True,
-                # An error text must not carry the values of a row: they are about patients.
-                hide_parameters=True,
-                # A peer that vanishes without a word (power, network) must not hold a connection for hours.
-                connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "keepalives_idle": 30, "tcp_user_timeout": 20_000},
-            )
+        engine = create_engine(
+            url,
+            pool_size=POOL_SIZE,
+            max_overflow=0,
+            pool_timeout=CONNECT_TIMEOUT_SECONDS,
+            # An error text must not carry the values of a row: they are about patients.
+            hide_parameters=True,
+            # A peer that vanishes without a word (power, network) must not hold a connection for hours.
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "keepalives_idle": 30, "tcp_user_timeout": 20_000},
         )
+        _ask_idle_connections(engine)
+        return cls(engine)
 
     @contextmanager
     def transaction(self, *, tenants: Iterable[UUID] | None = None) -> Iterator[Session]:
@@ -83,6 +89,23 @@ class Database:
         self.engine.dispose()
 
 
+def _ask_idle_connections(engine: Engine) -> None:
+    def returned(_: object, record: ConnectionPoolEntry) -> None:
+        record.info["used"] = time.monotonic()
+
+    def taken(connection: DBAPIConnection, record: ConnectionPoolEntry, _: object) -> None:
+        if time.monotonic() - record.info.get("used", time.monotonic()) < TRUSTED_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            # The server was restarted: every pooled connection is as dead as this one.
+            raise InvalidatePoolError from error
+
+    event.listen(engine, "checkin", returned)
+    event.listen(engine, "checkout", taken)
+
+
 def bind_tenants(*, session: Session, tenants: Iterable[UUID]) -> None:
     """Name the tenants that this transaction works for. Lasts until its end."""
     set_local(session=session, name="tenants", value=",".join(str(tenant) for tenant in tenants))
@@ -90,4 +113,4 @@ def bind_tenants(*, session: Session, tenants: Iterable[UUID]) -> None:
 
 def set_local(*, session: Session, name: str, value: str) -> None:
     """Set ``dermatrail.<name>``, which the row-level security policies read, for this transaction only."""
-    session.execute(select(func.set_config(f"dermatrail.{name}", value, True)))  # noqa: FBT003 - set_config's own is_local
+    session.execute(SET_LOCAL, {"name": f"dermatrail.{name}", "value": value})
