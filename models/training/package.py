@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,7 @@ import numpy as np
 from rich.progress import track
 from torch import nn
 
-from models.analyzer import Analyzer, Inferred, Prepared
-from models.backends import TorchBackend, computes_bfloat16
+from models.analyzer import Analyzer, Inferred, Prepared, backend_of
 from models.bundle import SHIPPED, Bundle, load_bundle, save_bundle
 from models.networks import build_network
 from models.ood import Thresholds, fit_temperature, fit_thresholds, judge, normalised_entropy, probabilities_of
@@ -29,6 +29,7 @@ BATCH = 8
 # One in twenty in-distribution lesions may fail each OOD criterion; one in two hundred may be called blurred.
 ACCEPTED, BLURRED = 0.95, 0.005
 PROVISIONAL = {
+    "task": "classification",
     "classes": list(CODES),
     "temperature": 1.0,
     "ood": {"thresholds": {"max_softmax": 0.0, "entropy": 1.0}},
@@ -68,7 +69,6 @@ def package_classifier(
     card: dict[str, Any] = {
         **PROVISIONAL,
         "name": "MobileNetV2, eight classes",
-        "task": "classification",
         "architecture": classification.ARCHITECTURE,
         "input": {"side": run["recipe"]["side"], "crop": "lesion_square", "normalisation": "imagenet"},
         "data": "HAM10000 (Tschandl et al. 2018, doi:10.7910/DVN/DBW86T) with ISIC 2019 classes; split by lesion 80/10/10",
@@ -151,10 +151,7 @@ def _answers(analyzer: Analyzer, records: Sequence[Record]) -> Iterator[tuple[Re
 
 
 def _provisional(*, segmenter: Bundle, classifier: Bundle) -> Analyzer:
-    half = computes_bfloat16("cpu")
-    return Analyzer(
-        segmenter=segmenter, classifier=classifier, backend=lambda bundle: TorchBackend(bundle.network, device="cpu", half=half)
-    )
+    return Analyzer(segmenter=segmenter, classifier=classifier, backend=partial(backend_of, device="cpu"))
 
 
 def _untrained_classifier() -> Bundle:

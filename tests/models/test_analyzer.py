@@ -62,10 +62,11 @@ def test_no_pictures_no_findings(analyzer: Analyzer) -> None:
     assert analyzer.analyse([]) == []
 
 
-def test_bfloat16_agrees_with_float32(findings: list[Finding]) -> None:
-    lower = Analyzer.load(device="cpu", half=True).analyse(pictures())
-    for a, b in zip(lower, findings, strict=True):
-        assert a.probabilities == pytest.approx(b.probabilities, abs=0.06)
+def test_the_outline_may_run_in_bfloat16_and_the_classifier_never_does(findings: list[Finding]) -> None:
+    lower = Analyzer.load(device="cpu", half=True)
+    assert (lower.segmenter.name, lower.classifier.name) == ("torch-cpu-bf16", "torch-cpu-fp32")
+    for a, b in zip(lower.analyse(pictures()), findings, strict=True):
+        assert jaccard(decode_png(a.mask_png), decode_png(b.mask_png)) > 0.95
 
 
 def test_openvino_agrees_with_torch(findings: list[Finding]) -> None:
