@@ -1,5 +1,6 @@
 """Where a network runs: one interface, N×3×S×S uint8 in, float32 logits out."""
 
+import os
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models.preprocess import normalise
+
+MOST_MODEL_THREADS = 8  # each holds a batch of activations
 
 
 class Backend(Protocol):
@@ -52,6 +55,20 @@ class OpenVinoBackend:
     def __call__(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         pixels = normalise(torch.from_numpy(batch).permute(0, 3, 1, 2)).contiguous().numpy()
         return np.asarray(self.compiled(pixels)[0], np.float32)
+
+
+def model_threads(*, device: str, backend: str) -> int:
+    """How many threads may run batches side by side, with torch's own threads set to match.
+
+    On a processor each batch gets few threads of its own: threads that share one batch wait for each other at every layer,
+    and for the slowest one whenever something else needs a core. A card takes one batch at a time.
+    """
+    if device != "cpu" or backend != "torch":
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    side_by_side = min(cores, MOST_MODEL_THREADS)
+    torch.set_num_threads(max(1, cores // side_by_side))
+    return side_by_side
 
 
 def choose_device(wanted: str) -> str:

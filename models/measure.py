@@ -23,7 +23,7 @@ ABCD_COLOURS = np.array(
     np.float32,
 )
 COLOUR_SHARE = 0.05  # a colour counts from this share of the lesion
-COLOUR_SIDE = 96  # colours are areas, not pixels: counted on a small picture
+COLOUR_SIDE = 96  # colours are areas, not pixels: every n-th pixel tells them, at least this many a side
 ASYMMETRY_SIDE = 128
 
 
@@ -58,6 +58,8 @@ def measure(picture: Rgb, mask: Gray, *, full_width: int, full_height: int, pixe
 
 def asymmetry(mask: Gray) -> float:
     """Share of the lesion not covered by its mirror image, averaged over both principal axes: 0 symmetric .. 1."""
+    # Symmetry is a matter of the whole shape: a quarter of the pixels tells it.
+    mask = np.ascontiguousarray(mask[::2, ::2])
     moments = cv2.moments(mask, binaryImage=True)
     if moments["m00"] == 0:
         return 0.0
@@ -86,9 +88,8 @@ def border_irregularity(mask: Gray, contour: NDArray[Any]) -> float:
 
 def colour_count(picture: Rgb, mask: Gray) -> int:
     """How many of the six ABCD colours cover at least COLOUR_SHARE of the lesion: 0..6."""
-    small = cv2.resize(picture, (COLOUR_SIDE, COLOUR_SIDE), interpolation=cv2.INTER_AREA)
-    inside = cv2.resize(mask, (COLOUR_SIDE, COLOUR_SIDE), interpolation=cv2.INTER_NEAREST) > 0
-    pixels = small[inside].astype(np.float32)
+    step = max(1, max(mask.shape) // COLOUR_SIDE)
+    pixels = picture[::step, ::step][mask[::step, ::step] > 0].astype(np.float32)
     if not len(pixels):
         return 0
     distance = (pixels**2).sum(1)[:, None] - 2 * pixels @ ABCD_COLOURS.T + (ABCD_COLOURS**2).sum(1)

@@ -38,7 +38,7 @@ def remove_hair(picture: Rgb) -> tuple[Rgb, Gray]:
     mask = hair_mask(picture)
     if not mask.any():
         return picture, mask
-    filled = cv2.medianBlur(cv2.morphologyEx(picture, cv2.MORPH_CLOSE, _hair_element(picture)), 5)
+    filled = cv2.medianBlur(cv2.morphologyEx(picture, cv2.MORPH_CLOSE, _hair_element(picture)), 3)
     clean = picture.copy()
     cv2.copyTo(filled, mask, clean)
     return clean, mask

@@ -1,8 +1,7 @@
 """One drain of the queue: claim → fetch and prepare → networks → finish and store → one transaction per batch.
 
 Three stages overlap over bounded queues: while the networks work on one batch, threads fetch and decode the next one and
-write the last one back. The thread that calls ``drain`` is the one that owns the networks, so it is never idle while there
-is work.
+write the last one back. A model thread does nothing else, so it is never idle while there is work.
 """
 
 import logging
@@ -33,11 +32,11 @@ from workers.results import analysis_result
 log = logging.getLogger(__name__)
 
 PREPARED_AHEAD = 2  # batches waiting for the networks; more would only hold leases longer
-WRITERS = 2  # batches written back side by side
-GATHER_SECONDS = 0.05
+UNWRITTEN = 2  # batches a model thread may be ahead of its writer
+GATHER_SECONDS = 0.2
 # A batch that hangs must not hold its images for ever: after this many renewals its lease runs out.
 MAX_RENEWALS = 20
-IO_THREADS = 8  # fetching, decoding and storing wait for the store or run in C without the GIL
+IO_THREADS = 4  # fetching, decoding and storing wait for the store or run in C without the GIL
 TRANSIENT_DELAY = timedelta(seconds=2)
 
 
@@ -108,15 +107,20 @@ class Pipeline:
         ledger: Ledger,
         batch_size: int,
         renew_seconds: float,
+        model_threads: int,
         name: str,
         stopping: threading.Event,
     ) -> None:
-        """``renew_seconds``: how often the leases of batches in hand are extended; well under the lease itself."""
+        """``renew_seconds``: how often the leases of batches in hand are extended; well under the lease itself.
+
+        ``model_threads``: how many batches the networks work on side by side; 1 for a card.
+        """
         self.analyzer = analyzer
         self.store = store
         self.ledger = ledger
         self.batch_size = batch_size
         self.renew_seconds = renew_seconds
+        self.model_threads = model_threads
         self.name = name
         self.stopping = stopping
         self._held: dict[str, Batch] = {}
@@ -125,24 +129,30 @@ class Pipeline:
         """Analyses until no job is due or the process is asked to stop. Returns the number of batches written."""
         ready: queue.Queue[Batch | None] = queue.Queue(maxsize=PREPARED_AHEAD)
         halted = threading.Event()
-        batches = 0
-        with ThreadPoolExecutor(IO_THREADS, "io") as io, ThreadPoolExecutor(WRITERS, "write") as writers:
+        with ThreadPoolExecutor(IO_THREADS, "io") as io, ThreadPoolExecutor(self.model_threads, "model") as models:
             feeder = threading.Thread(target=self._feed, args=(ready, io, halted), name="claim")
             renewer = threading.Thread(target=self._renew, args=(halted,), name="renew")
             feeder.start()
             renewer.start()
-            unwritten = threading.Semaphore(WRITERS + 1)
             try:
-                for batch in iter(ready.get, None):
-                    self._infer(batch)
-                    unwritten.acquire()
-                    writers.submit(self._write, batch, io).add_done_callback(lambda _: unwritten.release())
-                    batches += 1
-                writers.shutdown()
+                loops = [models.submit(self._work, ready, io) for _ in range(self.model_threads)]
+                return sum(loop.result() for loop in loops)
             finally:
                 halted.set()
                 _unblock(ready, feeder)
                 renewer.join()
+
+    def _work(self, ready: "queue.Queue[Batch | None]", io: ThreadPoolExecutor) -> int:
+        """One model thread: it only ever runs the networks; a writer of its own takes each finished batch off its hands."""
+        batches = 0
+        unwritten = threading.Semaphore(UNWRITTEN)
+        with ThreadPoolExecutor(1, "write") as writer:
+            for batch in iter(ready.get, None):
+                self._infer(batch)
+                unwritten.acquire()
+                writer.submit(self._write, batch, io).add_done_callback(lambda _: unwritten.release())
+                batches += 1
+            ready.put(None)  # for the next model thread
         return batches
 
     def _feed(self, ready: "queue.Queue[Batch | None]", io: ThreadPoolExecutor, halted: threading.Event) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 from prometheus_client import start_http_server
 
 from models.analyzer import Analyzer
+from models.backends import choose_device, model_threads
 from services.objects import ObjectStore
 from services.records import jobs
 from services.records.database import Database
@@ -77,6 +78,7 @@ def pipeline() -> Pipeline:
         ledger=RecordsLedger(database(), settings),
         batch_size=settings.batch_size,
         renew_seconds=settings.lease_seconds / 4,
+        model_threads=model_threads(device=choose_device(settings.device), backend=settings.backend),
         name=f"{socket.gethostname()}:{os.getpid()}",
         stopping=stopping,
     )

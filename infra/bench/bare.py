@@ -8,11 +8,13 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from models.analyzer import Analyzer
+from models.backends import choose_device, model_threads
 from services.settings import Settings, load_settings
 
 WARM_UP_BATCHES = 3
@@ -20,23 +22,24 @@ PREPARATIONS = 15
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """``model N``: the bare loop over N pictures. ``prepare FILE…``: the preprocessing of each file."""
+    """``model N``: the bare loop over N pictures. ``plain N``: as one thread with torch's own threads. ``prepare FILE…``: preprocessing."""
     parser = argparse.ArgumentParser(prog="python -m infra.bench.bare", description="The bare model loop, or the preprocessing alone.")
-    parser.add_argument("what", choices=("model", "prepare"))
+    parser.add_argument("what", choices=("model", "plain", "prepare"))
     parser.add_argument("operands", nargs="+")
     options = parser.parse_args(arguments)
     settings = load_settings()
     analyzer = Analyzer.load(bundles=settings.bundles_dir, device=settings.device, backend=settings.backend)
-    if options.what == "model":
-        answer: object = bare_loop(analyzer, settings, images=int(options.operands[0]))
+    if options.what == "prepare":
+        answer: object = {name: prepare_ms(analyzer, Path(name).read_bytes()) for name in options.operands}
     else:
-        answer = {name: prepare_ms(analyzer, Path(name).read_bytes()) for name in options.operands}
+        side_by_side = model_threads(device=choose_device(settings.device), backend=settings.backend) if options.what == "model" else 1
+        answer = bare_loop(analyzer, settings, images=int(options.operands[0]), threads=side_by_side)
     print(json.dumps(answer))
     return 0
 
 
-def bare_loop(analyzer: Analyzer, settings: Settings, *, images: int) -> dict[str, float]:
-    """Wall and processor time of both networks over ``images`` pictures in batches of the worker's size."""
+def bare_loop(analyzer: Analyzer, settings: Settings, *, images: int, threads: int) -> dict[str, float]:
+    """Wall and processor time of both networks over ``images`` pictures, in the worker's batches, ``threads`` of them side by side."""
     rng = np.random.default_rng(0)
     size = settings.batch_size
     outlines = rng.integers(0, 256, (size, analyzer.segmenter_side, analyzer.segmenter_side, 3), np.uint8)
@@ -46,11 +49,20 @@ def bare_loop(analyzer: Analyzer, settings: Settings, *, images: int) -> dict[st
         analyzer.segmenter(outlines)
         analyzer.classifier(crops)
 
-    for _ in range(WARM_UP_BATCHES):
-        one_batch()
-    batches = -(-images // size)
-    wall, cpu = _timed(one_batch, batches)
-    return {"images_per_second": batches * size / wall, "cpu_ms": 1_000 * cpu / (batches * size)}
+    each = -(-images // (size * threads))
+    with ThreadPoolExecutor(threads) as pool:
+
+        def run(batches: int) -> None:
+            for _ in range(batches):
+                one_batch()
+
+        def on_every_thread(batches: int) -> None:
+            list(pool.map(lambda _: run(batches), range(threads)))
+
+        on_every_thread(WARM_UP_BATCHES)
+        wall, cpu = _timed(lambda: on_every_thread(each), 1)
+    done = each * threads * size
+    return {"images_per_second": done / wall, "cpu_ms": 1_000 * cpu / done}
 
 
 def prepare_ms(analyzer: Analyzer, data: bytes) -> dict[str, float]:

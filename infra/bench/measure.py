@@ -59,6 +59,8 @@ class Figures:
     paced: Latency
     cpu_ms: Mapping[str, float]
     bare: Bare
+    plain_images_per_second: float
+    drained_images_per_second: float
     memory_mb: Mapping[str, float]
     uploads_per_second: float
     upload_cpu_ms: Mapping[str, float]
@@ -106,8 +108,11 @@ def measure(*, plan: Plan, folder: Path, say: Say) -> Figures:
         paced = send_at_rate(portal, pictures, images=plan.paced_images, per_second=plan.rate)
         paced_latency = _latency(paced, ledger.finished(paced))
         memory = dict(meter.peaks)
-        say("the intake alone")
-        uploads, upload_cpu = _uploads(stack, portal, pictures, meter, images=plan.images)
+        say("the bare loop as one plain thread")
+        plain = _aside(stack, "plain", str(plan.images))
+        say("the intake alone, then the worker alone")
+        uploads, upload_cpu, queued = _uploads(stack, portal, pictures, meter, images=plan.images)
+        drained = _drained(stack, ledger, queued)
     return Figures(
         plan=plan,
         image_kb=statistics.median(len(picture) for picture in pictures) / 1_000,
@@ -120,6 +125,8 @@ def measure(*, plan: Plan, folder: Path, say: Say) -> Figures:
         memory_mb=memory,
         uploads_per_second=uploads,
         upload_cpu_ms=upload_cpu,
+        plain_images_per_second=plain["images_per_second"],
+        drained_images_per_second=drained,
         prepare={"1024×768": prepare[str(folder / "pictures" / "000.jpg")], "6000×4000": prepare[str(large)]},
     )
 
@@ -139,12 +146,21 @@ def running_stack(state: Path, say: Say) -> Iterator[tuple[LocalStack, Portal, L
     shutil.rmtree(state)  # a failed run keeps its logs
 
 
-def _uploads(stack: LocalStack, portal: Portal, pictures: Sequence[bytes], meter: Meter, *, images: int) -> tuple[float, dict[str, float]]:
-    """Accepted uploads a second and their processor time, with nobody analysing. The queue that it leaves goes with the stack."""
+def _uploads(
+    stack: LocalStack, portal: Portal, pictures: Sequence[bytes], meter: Meter, *, images: int
+) -> tuple[float, dict[str, float], list[Sent]]:
+    """Accepted uploads a second and their processor time, with nobody analysing; and the queue that this leaves."""
     stack.stop("worker", "beat")
     clock, began = CpuClock(meter), time.monotonic()
-    send_all(portal, pictures, images=images, connections=UPLOAD_CONNECTIONS)
-    return images / (time.monotonic() - began), clock.per_image(images)
+    sent = send_all(portal, pictures, images=images, connections=UPLOAD_CONNECTIONS)
+    return images / (time.monotonic() - began), clock.per_image(images), sent
+
+
+def _drained(stack: LocalStack, ledger: Ledger, queued: Sequence[Sent]) -> float:
+    """Images a second from the first batch written back to the last, with nobody uploading."""
+    stack.start("worker", "beat")
+    moments = sorted(ledger.finished(queued).values())
+    return sum(moment > moments[0] for moment in moments) / (moments[-1] - moments[0])
 
 
 def _latency(sent: Sequence[Sent], finished: Mapping[uuid.UUID, float]) -> Latency:

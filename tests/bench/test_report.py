@@ -17,6 +17,8 @@ FIGURES = Figures(
     paced=Latency(p50=0.25, p95=0.6),
     cpu_ms=CPU,
     bare=Bare(images_per_second=(19.0, 21.0), cpu_ms=(58.0, 62.0)),
+    plain_images_per_second=16.0,
+    drained_images_per_second=18.0,
     memory_mb=dict.fromkeys(COMPONENTS, 90.0) | {"worker": 1234.0},
     uploads_per_second=75.0,
     upload_cpu_ms={name: 4.0 for name in COMPONENTS if name not in ("worker", "beat")} | {"load generator": 3.0},

@@ -78,10 +78,17 @@ class MemoryLedger:
 class World:
     """A pipeline with its surroundings."""
 
-    def __init__(self, analyzer: Analyzer) -> None:
+    def __init__(self, analyzer: Analyzer, threads: int = 1) -> None:
         self.store, self.ledger, self.stopping = MemoryStore(), MemoryLedger(), threading.Event()
         self.pipeline = Pipeline(
-            analyzer=analyzer, store=self.store, ledger=self.ledger, batch_size=8, renew_seconds=0.2, name="test", stopping=self.stopping
+            analyzer=analyzer,
+            store=self.store,
+            ledger=self.ledger,
+            batch_size=8,
+            renew_seconds=0.2,
+            model_threads=threads,
+            name="test",
+            stopping=self.stopping,
         )
 
     def add(self, data: bytes) -> ClaimedJob:
@@ -133,7 +140,9 @@ def failing_on(analyzer: Analyzer, spoiled: Callable[[Prepared], bool], monkeypa
     monkeypatch.setattr(analyzer, "infer", faulty)
 
 
-def test_every_job_is_settled_once_and_leaves_mask_and_thumbnail(world: World) -> None:
+@pytest.mark.parametrize("threads", [1, 3])
+def test_every_job_is_settled_once_and_leaves_mask_and_thumbnail(analyzer: Analyzer, threads: int) -> None:
+    world = World(analyzer, threads)
     jobs = [world.add(jpeg(seed)) for seed in range(21)]
     world.pipeline.drain()
     assert set(world.ledger.settled) == {job.job_id for job in jobs}
