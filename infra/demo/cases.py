@@ -131,7 +131,7 @@ def _drawn_case(number: int) -> Submission:
     picture = draw_numbered(number, width=1600 if wide else 1024, height=1200 if wide else 768)
     patient = f"DEMO-P{number % PATIENTS + 1:02d}"
     case = _case(patient, urgency=URGENCIES[number % len(URGENCIES)], place=PLACES[number % len(PLACES)], notes="")
-    return _one_file(case, f"{picture.kind}-{number + 1:02d}{suffix}", encode(picture.rgb, suffix))
+    return _one_file(case, f"lesion-{number + 1:02d}{suffix}", encode(picture.rgb, suffix))
 
 
 def _case(patient: str, *, urgency: str, place: tuple[str, str | None] | None, notes: str) -> dict[str, Any]:
