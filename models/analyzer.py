@@ -19,12 +19,13 @@ import torch
 from numpy.typing import NDArray
 
 from models.backends import Backend, OpenVinoBackend, TorchBackend, choose_device, computes_bfloat16
-from models.bundle import SHIPPED, Bundle, load_bundle
+from models.bundle import SHIPPED, Bundle, BundleError, load_bundle
 from models.crop import cut, lesion_square
 from models.finding import NEXT_STEPS, AbstainReason, Finding, Ood, Outcome, Quality, Timings
 from models.masks import mask_of
 from models.measure import measure
-from models.ood import Thresholds, judge, probabilities_of
+from models.networks import WithFeatures
+from models.ood import Familiarity, Thresholds, judge, probabilities_of
 from models.pictures.decode import decode
 from models.pictures.errors import PictureRefused
 from models.pictures.masks import encode_png
@@ -35,6 +36,7 @@ from models.taxonomy import ISIC2019, MALIGNANT
 
 # Raised when the way from pixels to answer changes while the weights stay: old and new analyses then stand side by side.
 PIPELINE = 1
+FAMILIARITY = ("mean", "basis", "variances", "residual")
 THUMBNAIL_SIDE, THUMBNAIL_QUALITY = 256, 80
 MAX_PIXELS = 100_000_000
 TAXONOMY = tuple({"code": diagnosis.code, "name": diagnosis.name, "malignant": diagnosis.malignant} for diagnosis in ISIC2019)
@@ -55,10 +57,11 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """What the networks say: the mask at working size and one row of class logits."""
+    """What the networks say: the mask at working size, one row of class logits, and the features they were read from."""
 
     mask: Gray
     logits: NDArray[np.float32]
+    features: NDArray[np.float32]
     model_ms: float
 
 
@@ -71,6 +74,7 @@ class Analyzer:
         self.codes: list[str] = classifier.card["classes"]
         self.temperature = float(classifier.card["temperature"])
         self.thresholds = Thresholds(**classifier.card["ood"]["thresholds"])
+        self.familiarity = familiarity_of(classifier)
         self.limits = QualityLimits(**classifier.card["quality"])
         self.segmenter_side, self.classifier_side = int(segmenter.card["input"]["side"]), int(classifier.card["input"]["side"])
         self.segmenter, self.classifier = backend(segmenter), backend(classifier)
@@ -135,9 +139,11 @@ class Analyzer:
             for item, outline in zip(batch, outlines, strict=True)
         ]
         crops = [self.crop(item.picture, mask) for item, mask in zip(batch, masks, strict=True)]
-        logits = self.classifier(np.stack(crops))
-        each = _since(start) / len(batch)
-        return [Inferred(mask=mask, logits=row, model_ms=each) for mask, row in zip(masks, logits, strict=True)]
+        seen = self.classifier(np.stack(crops))
+        each, classes = _since(start) / len(batch), len(self.codes)
+        return [
+            Inferred(mask=mask, logits=row[:classes], features=row[classes:], model_ms=each) for mask, row in zip(masks, seen, strict=True)
+        ]
 
     def crop(self, picture: Rgb, mask: Gray) -> Rgb:
         """What the classifier sees of a picture: the lesion's square, side×side×3 uint8."""
@@ -154,7 +160,8 @@ class Analyzer:
         """Probabilities, abstention, measures, mask PNG and thumbnail of one picture."""
         start = time.perf_counter()
         probabilities = probabilities_of(inferred.logits[None], temperature=self.temperature)
-        (ood,) = judge(probabilities, thresholds=self.thresholds)
+        distances = self.familiarity.distance(inferred.features[None].astype(np.float64))
+        (ood,) = judge(probabilities, distances, thresholds=self.thresholds)
         by_code = {code: float(value) for code, value in zip(self.codes, probabilities[0], strict=True)}
         measures = measure(
             prepared.picture,
@@ -196,10 +203,21 @@ def backend_of(bundle: Bundle, *, device: str, backend: str = "torch", half: boo
     The classifier always runs in float32: bfloat16 there would double how much probabilities differ between processors, and
     save a tenth of the time.
     """
-    lower = bundle.card["task"] == "segmentation" and (computes_bfloat16(device) if half is None else half)
+    outlines = bundle.card["task"] == "segmentation"
+    lower = outlines and (computes_bfloat16(device) if half is None else half)
+    network = bundle.network if outlines else WithFeatures(bundle.network)
     if backend == "openvino":
-        return OpenVinoBackend(bundle.network, side=int(bundle.card["input"]["side"]), half=lower)
-    return TorchBackend(bundle.network, device=device, half=lower)
+        return OpenVinoBackend(network, side=int(bundle.card["input"]["side"]), half=lower)
+    return TorchBackend(network, device=device, half=lower)
+
+
+def familiarity_of(classifier: Bundle) -> Familiarity:
+    """The Gaussian of training features that a classifier's bundle carries. Raises BundleError when it has none."""
+    try:
+        mean, basis, variances, residual = (classifier.extras[name].double().numpy() for name in FAMILIARITY)
+    except KeyError as error:
+        raise BundleError(f"the classifier's bundle lacks the tensor extra.{error.args[0]}: train and package it again") from error
+    return Familiarity(mean=mean, basis=basis, variances=variances, residual=float(residual[0]))
 
 
 def abstain_reason(*, ood: Ood, quality: Quality, lesion: bool) -> AbstainReason | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from models.networks import build_network
 
 SHIPPED = Path(__file__).parent / "bundles"
 WEIGHTS, CARD = "weights.safetensors", "bundle.json"
+EXTRA = "extra."
 
 
 class BundleError(Exception):
@@ -26,6 +27,7 @@ class Bundle:
 
     network: nn.Module
     card: dict[str, Any]
+    extras: dict[str, torch.Tensor] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -34,10 +36,14 @@ class Bundle:
         return hashlib.sha256(json.dumps(answers, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def save_bundle(*, folder: Path, network: nn.Module, card: dict[str, Any]) -> None:
-    """Writes weights as float16 and the card with their sha256. ``card`` needs architecture, classes and licence."""
+def save_bundle(*, folder: Path, network: nn.Module, card: dict[str, Any], extras: dict[str, torch.Tensor] | None = None) -> None:
+    """Writes weights as float16 and the card with their sha256. ``card`` needs architecture, classes and licence.
+
+    ``extras``: tensors beside the network's own, kept in the same file in full precision.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: _half(tensor) for name, tensor in network.state_dict().items()}
+    tensors |= {EXTRA + name: tensor.contiguous() for name, tensor in (extras or {}).items()}
     save_file(tensors, folder / WEIGHTS)
     card = {**card, "sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()}
     (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
@@ -53,8 +59,10 @@ def load_bundle(folder: Path) -> Bundle:
     if hashlib.sha256(weights).hexdigest() != card.get("sha256"):
         raise BundleError(f"{folder / WEIGHTS} does not match the sha256 in {CARD}: restore both files from one source")
     network = build_network(architecture=card["architecture"], classes=len(card["classes"]))
-    network.load_state_dict({name: _single(tensor) for name, tensor in load_file(folder / WEIGHTS).items()})
-    return Bundle(network=network.eval(), card=card)
+    tensors = load_file(folder / WEIGHTS)
+    network.load_state_dict({name: _single(tensor) for name, tensor in tensors.items() if not name.startswith(EXTRA)})
+    extras = {name.removeprefix(EXTRA): tensor for name, tensor in tensors.items() if name.startswith(EXTRA)}
+    return Bundle(network=network.eval(), card=card, extras=extras)
 
 
 def _half(tensor: torch.Tensor) -> torch.Tensor:

@@ -37,13 +37,15 @@ NEXT_STEPS = {
 
 @dataclass(frozen=True, slots=True)
 class Ood:
-    """The dual criterion: in distribution unless max-softmax is low AND normalised entropy is high."""
+    """Out of distribution: max-softmax low AND normalised entropy high (the dual criterion), OR features far from training."""
 
     in_distribution: bool
     max_softmax: float  # 0..1
     entropy: float  # Shannon entropy over ln(number of classes), 0..1
     max_softmax_threshold: float
     entropy_threshold: float
+    distance: float  # of the classifier's features from those of its training lesions; 1 is usual
+    distance_threshold: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import segmentation_models_pytorch as smp
+import torch
 import torchvision
 from torch import nn
 
@@ -20,6 +21,19 @@ def mobilenet_v2(*, classes: int) -> nn.Module:
     """MobileNetV2 (Sandler 2018). N×3×H×W → N×classes logits."""
     network: nn.Module = torchvision.models.mobilenet_v2(weights=None, num_classes=classes)
     return network
+
+
+class WithFeatures(nn.Module):
+    """A MobileNetV2 that also tells what it saw: N×3×H×W → N×(classes + features), logits first, then pooled features."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Logits and features side by side, so that every backend returns one tensor."""
+        features = self.network.features(pictures).mean((2, 3))  # type: ignore[operator]  # a Sequential, which nn.Module cannot say
+        return torch.cat([self.network.classifier(features), features], dim=1)  # type: ignore[operator]
 
 
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {

@@ -1,4 +1,4 @@
-"""Probabilities that can be trusted: temperature scaling and the dual out-of-distribution criterion."""
+"""Probabilities that can be trusted: temperature scaling, the dual out-of-distribution criterion, and distance from training."""
 
 import math
 from dataclasses import dataclass
@@ -17,6 +17,39 @@ class Thresholds:
 
     max_softmax: float
     entropy: float
+    distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Familiarity:
+    """A Gaussian of the features of training lesions: probabilistic PCA (Tipping and Bishop 1999, section 3).
+
+    ``mean`` F, ``basis`` F×K with orthonormal columns, ``variances`` K along them, ``residual`` the variance of every other
+    direction. Features far from it under the Mahalanobis distance are not of lesions (Lee et al. 2018, arXiv:1807.03888).
+    """
+
+    mean: Floats
+    basis: Floats
+    variances: Floats
+    residual: float
+
+    def distance(self, features: Floats) -> Floats:
+        """N×F → N Mahalanobis distances over the root of F: about 1 for features like those of training."""
+        centred = features - self.mean
+        along = centred @ self.basis
+        across = (centred**2).sum(axis=1) - (along**2).sum(axis=1)
+        squared = (along**2 / self.variances).sum(axis=1) + np.maximum(across, 0) / self.residual
+        return np.asarray(np.sqrt(squared / features.shape[1]))
+
+
+def fit_familiarity(features: Floats, *, directions: int = 64) -> Familiarity:
+    """The Gaussian of N×F features, N well above ``directions``."""
+    mean = features.mean(axis=0)
+    variances, vectors = np.linalg.eigh(np.cov(features - mean, rowvar=False))
+    kept = slice(len(variances) - directions, None)
+    return Familiarity(
+        mean=mean, basis=vectors[:, kept], variances=variances[kept], residual=float(variances[: -directions or None].mean())
+    )
 
 
 def probabilities_of(logits: NDArray[np.float32] | Floats, *, temperature: float) -> Floats:
@@ -32,18 +65,20 @@ def normalised_entropy(probabilities: Floats) -> Floats:
     return np.asarray(-(safe * np.log(safe)).sum(axis=1) / math.log(probabilities.shape[1]))
 
 
-def judge(probabilities: Floats, *, thresholds: Thresholds) -> list[Ood]:
-    """The dual criterion for N×C probabilities: rejected when max-softmax is low and the normalised entropy is high."""
+def judge(probabilities: Floats, distances: Floats, *, thresholds: Thresholds) -> list[Ood]:
+    """Both criteria for N×C probabilities and N distances: rejected when unsure in both ways, or when too far from training."""
     largest, entropies = probabilities.max(axis=1), normalised_entropy(probabilities)
     return [
         Ood(
-            in_distribution=not (top < thresholds.max_softmax and entropy > thresholds.entropy),
+            in_distribution=not (top < thresholds.max_softmax and entropy > thresholds.entropy) and bool(distance <= thresholds.distance),
             max_softmax=float(top),
             entropy=float(entropy),
             max_softmax_threshold=thresholds.max_softmax,
             entropy_threshold=thresholds.entropy,
+            distance=float(distance),
+            distance_threshold=thresholds.distance,
         )
-        for top, entropy in zip(largest, entropies, strict=True)
+        for top, entropy, distance in zip(largest, entropies, distances, strict=True)
     ]
 
 
@@ -61,9 +96,12 @@ def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> f
     return 2 / (low + high)
 
 
-def fit_thresholds(probabilities: Floats, *, accepted: float) -> Thresholds:
-    """Thresholds under which the share ``accepted`` of these in-distribution predictions passes each criterion alone."""
+def fit_thresholds(probabilities: Floats, distances: Floats, *, accepted: float, near: float) -> Thresholds:
+    """Thresholds under which the share ``accepted`` of these in-distribution predictions passes each part of the dual criterion
+    alone, and the share ``near`` passes the distance.
+    """
     return Thresholds(
         max_softmax=float(np.quantile(probabilities.max(axis=1), 1 - accepted)),
         entropy=float(np.quantile(normalised_entropy(probabilities), accepted)),
+        distance=float(np.quantile(distances, near)),
     )

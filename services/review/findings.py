@@ -134,6 +134,7 @@ def _distribution(ood: JsonObject) -> Statement:
     criteria = (
         _criterion("max-softmax", ood.get("max_softmax"), ood.get("max_softmax_threshold")),
         _criterion("entropy", ood.get("entropy"), ood.get("entropy_threshold")),
+        _criterion("distance from training", ood.get("distance"), ood.get("distance_threshold")),
     )
     detail = " · ".join(filter(None, criteria))
     if ood.get("in_distribution"):

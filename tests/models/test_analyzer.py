@@ -118,7 +118,15 @@ def quality(*, acceptable: bool) -> Quality:
 
 
 def ood(*, inside: bool) -> Ood:
-    return Ood(in_distribution=inside, max_softmax=0.5, entropy=0.5, max_softmax_threshold=0.4, entropy_threshold=0.6)
+    return Ood(
+        in_distribution=inside,
+        max_softmax=0.5,
+        entropy=0.5,
+        max_softmax_threshold=0.4,
+        entropy_threshold=0.6,
+        distance=1,
+        distance_threshold=2,
+    )
 
 
 @pytest.mark.parametrize(
