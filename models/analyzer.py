@@ -24,7 +24,7 @@ from models.crop import cut, lesion_square
 from models.finding import NEXT_STEPS, AbstainReason, Finding, Ood, Outcome, Quality, Timings
 from models.masks import mask_of
 from models.measure import measure
-from models.networks import WithFeatures
+from models.networks import WithFeatures, fold_batch_norms
 from models.ood import Familiarity, Thresholds, judge, probabilities_of
 from models.pictures.decode import decode
 from models.pictures.errors import PictureRefused
@@ -205,7 +205,8 @@ def backend_of(bundle: Bundle, *, device: str, backend: str = "torch", half: boo
     """
     outlines = bundle.card["task"] == "segmentation"
     lower = outlines and (computes_bfloat16(device) if half is None else half)
-    network = bundle.network if outlines else WithFeatures(bundle.network)
+    folded = fold_batch_norms(bundle.network)
+    network = folded if outlines else WithFeatures(folded)
     if backend == "openvino":
         return OpenVinoBackend(network, side=int(bundle.card["input"]["side"]), half=lower)
     return TorchBackend(network, device=device, half=lower)
