@@ -1,0 +1,1 @@
+"""One drawing per function: the figures' dictionaries in, one ``<svg>`` element out."""
