@@ -1,0 +1,136 @@
+"""The model card of a bundle (Mitchell et al. 2019, arXiv:1810.03993), as Markdown beside its weights.
+
+Every figure comes from bundle.json.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+FILE = "README.md"
+HEADLINES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "malignant_auroc": "AUROC of malignancy",
+    "expected_calibration_error": "expected calibration error",
+    "jaccard": "Jaccard",
+    "thresholded_jaccard": "thresholded Jaccard (under 0.65 counts as 0)",
+    "dice": "Dice",
+    "share_under_0.65": "share of images under 0.65",
+}
+LIMITS = {
+    "segmentation": (
+        "Lesions that leave the picture, several lesions in one picture, and pictures without a lesion were rare in training.",
+        "The outline is a suggestion: measures taken from it carry its error.",
+    ),
+    "classification": (
+        "It knows its classes and no others; rare tumours are forced into the nearest of them unless the detector refuses them.",
+        "Training pictures show mostly light skin; figures for other skin are not known where the subgroup table has none.",
+        "It sees one picture: no history, no palpation, no patient.",
+    ),
+}
+LIMITS["sequence"] = (*LIMITS["classification"], "Trained on simulated evolution: no real follow-up was seen in training or measured.")
+
+
+def write_card(folder: Path, card: Mapping[str, Any]) -> Path:
+    """Writes README.md of the bundle in ``folder`` and returns its path."""
+    path = folder / FILE
+    path.write_text("\n".join(_lines(card)) + "\n", encoding="utf-8")
+    return path
+
+
+def _lines(card: Mapping[str, Any]) -> Iterator[str]:
+    training = card["training"]
+    yield f"# {card['name']}, {card['version']}"
+    yield ""
+    yield "Decision support for dermatologists. It does not diagnose, and no case leaves without a dermatologist's decision."
+    yield ""
+    yield from _facts(card)
+    yield ""
+    for part, figures in card["metrics"].items():
+        if part in ("validation", "test"):
+            yield from _figures(part, figures)
+    yield from _strangers(card)
+    yield "## Limits"
+    yield ""
+    yield from (f"* {limit}" for limit in LIMITS[card["task"]])
+    if training["recipe"]["data"]["split"] == "image":
+        yield "* Split by image: pictures of one lesion lie on both sides, so these figures are too good for new patients."
+    if note := training.get("note"):
+        yield f"* {note}"
+
+
+def _facts(card: Mapping[str, Any]) -> Iterator[str]:
+    training, recipe = card["training"], card["training"]["recipe"]
+    shown = card["input"]
+    filters = ", ".join(shown["steps"]) or "no filter"
+    yield "| | |"
+    yield "|---|---|"
+    rows = {
+        "Task": card["task"],
+        "Classes": ", ".join(card["classes"]),
+        "Network": card["architecture"],
+        "Input": f"{shown['side']} px, {shown['crop'].replace('_', ' ')}, {filters}, {shown['normalisation']}",
+        "Views averaged": card["views"],
+        "Data": card["data"],
+        "Images": ", ".join(f"{count} {part}" for part, count in training["images"].items()),
+        "Licence": card["licence"],
+        "Trained by": f"`{training['command']}`",
+        "Revision": training["revision"],
+        "Began from": ", ".join(training["start"]) or "random weights",
+    }
+    yield from (f"| {name} | {value} |" for name, value in rows.items())
+    if published := recipe["published"]:
+        yield f"| Published | {', '.join(f'{name} {value}' for name, value in published.items())} |"
+
+
+def _figures(part: str, figures: Mapping[str, Any]) -> Iterator[str]:
+    yield f"## Figures on the {part} part ({figures['images']} images, 95 % intervals by lesion)"
+    yield ""
+    yield "| figure | value | 95 % |"
+    yield "|---|---|---|"
+    for key, name in HEADLINES.items():
+        if figures.get(key) is not None:
+            yield f"| {name} | {figures[key]:.3f} | {_interval(figures.get(f'{key}_95'))} |"
+    yield ""
+    if point := (figures.get("malignant") or {}).get("operating_point"):
+        yield (
+            f"Operating point: malignant probability ≥ {point['malignant_probability']:.3f}, sensitivity {point['sensitivity']:.3f}, "
+            f"specificity {point['specificity']:.3f}."
+        )
+        yield ""
+    if sets := figures.get("conformal"):
+        promised, size = f"{sets['target']:.2f} promised", f"{sets['mean_size']:.2f} classes on average"
+        yield f"Prediction sets: {sets['coverage']:.3f} covered ({promised}), {size}."
+        yield ""
+    if recall := figures.get("recall"):
+        yield "| class | images | precision | recall |"
+        yield "|---|---|---|---|"
+        for code in recall:
+            values = (_share(figures["precision"].get(code)), _share(recall[code]))
+            yield f"| {code} | {figures['count'].get(code, 0)} | {values[0]} | {values[1]} |"
+        yield ""
+
+
+def _strangers(card: Mapping[str, Any]) -> Iterator[str]:
+    outside = card["metrics"].get("outside")
+    if not outside:
+        return
+    inside = outside["inside"].get("refused")
+    yield "## Strangers"
+    yield ""
+    yield f"Test lesions refused: {_share(inside)}. Nothing was fitted to the pictures below."
+    yield ""
+    yield "| pictures | images | AUROC | refused |"
+    yield "|---|---|---|---|"
+    for name, found in outside["outside"].items():
+        yield f"| {name.replace('_', ' ')} | {found['images']} | {_share(found['auroc'])} | {_share(found.get('refused'))} |"
+    yield ""
+
+
+def _interval(values: Any) -> str:
+    return f"{values[0]:.3f}–{values[1]:.3f}" if values else "–"
+
+
+def _share(value: Any) -> str:
+    return "–" if value is None else f"{value:.3f}"

@@ -1,0 +1,142 @@
+"""The whole way from a recipe and a data folder to a trained network."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from torch import nn
+
+from models.bundle import load_bundle, read_card
+from models.datasets import DatasetError, Record, Split, check_parts, check_records, partition, read, refuse, relabel
+from models.networks import build_network, load_torchvision_weights
+from models.taxonomy import Taxonomy, taxonomy_of
+from models.training.fit import Fitted, fit, teacher_of
+from models.training.licences import Terms
+from models.training.recipe import Recipe, RecipeError, Task
+from models.training.samples import Samples, load
+
+console = Console()
+Parts = dict[Split, list[Record]]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where weights come from before training: a bundle of the same network, torchvision state dicts, or nowhere."""
+
+    bundle: Path | None = None
+    torchvision: tuple[Path, ...] = ()
+
+    @property
+    def terms(self) -> Terms | None:
+        """Those of the bundle, which what comes of it inherits."""
+        if not self.bundle:
+            return None
+        card = read_card(self.bundle)
+        return Terms(data=card["data"], licence=card["licence"], non_commercial=card["non_commercial"])
+
+    def told(self) -> list[str]:
+        """For the bundle's card."""
+        return [path.name for path in (self.bundle, *self.torchvision) if path]
+
+
+def records_of(recipe: Recipe, data: Path) -> list[Record]:
+    """Every usable record of the recipe's sources under its taxonomy. Raises DatasetError saying what to mend, before any training."""
+    records = [record for source in recipe.data.sources for record in read(source=source, folder=data)]
+    if recipe.task is Task.SEGMENTATION:
+        refuse(check_records(records, masks=True, decode=False))
+        records = [record for record in records if record.mask]
+    else:
+        records = relabel(records, taxonomy=recipe.data.taxonomy)
+    if not records:
+        raise DatasetError(f"{', '.join(recipe.data.sources)}: no picture is usable for {recipe.task}; look at masks and labels")
+    return records
+
+
+def parts_of(recipe: Recipe, records: Sequence[Record]) -> Parts:
+    """The records in train, validation and test, checked. Raises DatasetError."""
+    parts = partition(records, by=recipe.data.split, shares=recipe.data.shares, seed=recipe.data.split_seed)
+    if recipe.data.most:
+        parts = {split: spread(part, most=recipe.data.most) for split, part in parts.items()}
+    held = {split: part for (split, part), share in zip(parts.items(), recipe.data.shares, strict=True) if share > 0}
+    used = [record for part in held.values() for record in part]
+    segments = recipe.task is Task.SEGMENTATION
+    refuse([*check_records(used, masks=segments), *check_parts(held, codes=() if segments else _present(used))])
+    # A protocol without validation part chooses its checkpoint on the test part, as published; the report says so.
+    parts[Split.VALIDATION] = held.get(Split.VALIDATION, parts[Split.TEST])
+    return parts
+
+
+def spread(records: Sequence[Record], *, most: int) -> list[Record]:
+    """At most so many records, one of each class in turn, always the same ones."""
+    by_class: dict[str | None, list[Record]] = {}
+    for record in records:
+        by_class.setdefault(record.diagnosis, []).append(record)
+    turns = itertools.zip_longest(*by_class.values())
+    return [record for turn in turns for record in turn if record is not None][:most]
+
+
+def _present(records: Sequence[Record]) -> list[str]:
+    # A data set need not have every class of a wide taxonomy; those that it has must stand in every part.
+    return sorted({record.diagnosis for record in records if record.diagnosis})
+
+
+def codes_of(recipe: Recipe) -> tuple[str, ...]:
+    """The classes of the network's answer."""
+    return ("lesion",) if recipe.task is Task.SEGMENTATION else taxonomy_of(recipe.data.taxonomy).codes
+
+
+def train(*, recipe: Recipe, parts: Parts, start: Start, work: Path, devices: int = 1) -> Fitted:
+    """Trains the recipe's network; the members of an ensemble one after the other. Checkpoints lie below ``work``."""
+    loaded = {split: _load(recipe, parts[split], split) for split in (Split.TRAIN, Split.VALIDATION)}
+    members = recipe.network.options.get("members") if recipe.network.architecture == "ensemble" else None
+    if not members:
+        return _train_one(recipe, loaded, start, work, devices)
+    fitted = []
+    for member in members:
+        console.print(f"member {member['architecture']}")
+        one = recipe.changed({"network": {"architecture": member["architecture"]}})
+        one = one.model_copy(update={"network": one.network.model_copy(update={"options": member.get("options", {})})})
+        fitted.append(_train_one(one, loaded, start, work / member["architecture"], devices))
+    together = build_network(architecture="ensemble", classes=len(codes_of(recipe)), **recipe.network.options)
+    for place, part in zip(together.members, fitted, strict=True):  # type: ignore[arg-type]
+        place.load_state_dict(part.network.state_dict())
+    history = [{**row, "member": index} for index, part in enumerate(fitted) for row in part.history]
+    return Fitted(network=together.eval(), history=history)
+
+
+def _train_one(recipe: Recipe, loaded: dict[Split, Samples], start: Start, work: Path, devices: int) -> Fitted:
+    codes = codes_of(recipe)
+    network = build_network(architecture=recipe.network.architecture, classes=len(codes), **recipe.network.options)
+    _begin(network, recipe, start)
+    training = loaded[Split.TRAIN]
+    malignant = [False] if recipe.task is Task.SEGMENTATION else _malignant(taxonomy_of(recipe.data.taxonomy))
+    teacher = teacher_of(recipe=recipe, network=network, labels=training.labels, malignant=malignant)
+    return fit(recipe=recipe, teacher=teacher, training=training, validation=loaded[Split.VALIDATION], folder=work, devices=devices)
+
+
+def _begin(network: nn.Module, recipe: Recipe, start: Start) -> None:
+    if start.bundle:
+        bundle = load_bundle(start.bundle)
+        if bundle.card["architecture"] != recipe.network.architecture:
+            other, own = bundle.card["architecture"], recipe.network.architecture
+            raise RecipeError(
+                f"{start.bundle.name} holds a {other}, the recipe {recipe.name} trains a {own}: "
+                "start from a bundle of the same architecture, or from nothing"
+            )
+        network.load_state_dict(bundle.network.state_dict())
+    for path in start.torchvision:
+        try:
+            load_torchvision_weights(network, path)
+        except ValueError as reason:
+            # A member of an ensemble for which these weights are not meant starts from scratch, and the log says so.
+            console.print(f"{recipe.network.architecture} starts from scratch: {reason}")
+
+
+def _malignant(taxonomy: Taxonomy) -> list[bool]:
+    return [code in taxonomy.malignant for code in taxonomy.codes]
+
+
+def _load(recipe: Recipe, records: Sequence[Record], split: Split) -> Samples:
+    return load(records, codes=codes_of(recipe), steps=recipe.input.steps, crop=recipe.input.crop, title=str(split))
