@@ -95,11 +95,16 @@ def calibrate(*, recipe: Recipe, training: Seen, strangers: Seen, validation: Se
         sources=[record.source for record in validation.records],
         refused=1 - recipe.measuring.accepted,
     )
-    sets = fit_conformal(
-        probabilities=probabilities, labels=validation.labels, coverage=recipe.measuring.coverage, groups=validation.lesions
-    )
     malignant = taxonomy_of(recipe.data.taxonomy).malignant
     bad = np.array([code in malignant for code in codes])
+    sets = fit_conformal(
+        probabilities=probabilities,
+        labels=validation.labels,
+        coverage=recipe.measuring.coverage,
+        groups=validation.lesions,
+        # The promise is kept among malignant lesions and among benign ones: the many naevi must not pay for missed melanomas.
+        strata=bad.astype(int).tolist() if 0 < bad.sum() < len(bad) else None,
+    )
     point = operating_point(
         malignant_probability=probabilities[:, bad].sum(axis=1),
         malignant=bad[validation.labels],

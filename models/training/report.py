@@ -33,7 +33,7 @@ def report_of(
         "revision": card["training"]["revision"],
         "licence": card["licence"],
         "non_commercial": card["non_commercial"],
-        "published": recipe["published"],
         "warnings": warnings,
+        **({"published": recipe["published"]} if recipe["published"] else {}),
     }
     return write_report(folder=folder, title=card["name"], facts=facts, sections=sections, names=names)
