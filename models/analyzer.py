@@ -5,7 +5,7 @@ Three stages, so that a caller may overlap them: ``prepare`` (decode, threads), 
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,37 +17,46 @@ import numpy as np
 import simplejpeg
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from models.backends import Backend, OpenVinoBackend, TorchBackend, choose_device, computes_bfloat16
-from models.bundle import SHIPPED, Bundle, BundleError, load_bundle
-from models.crop import cut, lesion_square
-from models.finding import NEXT_STEPS, AbstainReason, Finding, Ood, Outcome, Quality, Timings
+from models.backends import Backend, choose_device
+from models.bundle import Bundle
+from models.crop import Square
+from models.explain import HeatMaps, explainer_of, heatmap_jpeg
+from models.finding import Finding, Outcome, Quality, Timings
+from models.inputs import InputPlan, after_steps
+from models.judging import Judge, answer_of
+from models.loading import backend_of, load_pair
 from models.masks import mask_of
 from models.measure import measure
-from models.networks import WithFeatures, fold_batch_norms
-from models.ood import Familiarity, Thresholds, judge, probabilities_of
+from models.networks import fold_batch_norms
+from models.observe import Observer
 from models.pictures.decode import decode
 from models.pictures.errors import PictureRefused
 from models.pictures.masks import encode_png
 from models.pictures.types import Gray, Rgb
-from models.preprocess import WORKING_SIDE, remove_hair, to_square, to_working_size
+from models.preprocess import WORKING_SIDE, to_square, to_working_size
 from models.quality import QualityLimits, assess
-from models.taxonomy import ISIC2019, MALIGNANT
+from models.taxonomy import taxonomy_of
+from models.views import mean_over_views, views_of
+
+__all__ = ["PIPELINE", "Analyzer", "Inferred", "Prepared", "backend_of", "infer_bisecting"]
 
 # Raised when the way from pixels to answer changes while the weights stay: old and new analyses then stand side by side.
 PIPELINE = 1
-FAMILIARITY = ("mean", "basis", "variances", "residual")
 THUMBNAIL_SIDE, THUMBNAIL_QUALITY = 256, 80
 MAX_PIXELS = 100_000_000
-TAXONOMY = tuple({"code": diagnosis.code, "name": diagnosis.name, "malignant": diagnosis.malignant} for diagnosis in ISIC2019)
+
+Run = Callable[[nn.Module, Mapping[str, Any]], Backend]
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One decoded picture at working size (long side ≤ 512 px) and what was learnt on the way."""
+    """One decoded picture at working size (long side ≤ 512 px), what each network is to see of it, and what was learnt on the way."""
 
     picture: Rgb
     segmenter_input: Rgb
+    classifier_picture: Rgb
     quality: Quality
     full_width: int
     full_height: int
@@ -57,37 +66,59 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """What the networks say: the mask at working size, one row of class logits, and the features they were read from."""
+    """What the networks say: the mask at working size, C logits and F features (means over the views), and what they were shown.
+
+    ``evidence``: h×w inside ``square``, how much each place speaks for the top class; None where no heat map is made.
+    """
 
     mask: Gray
+    square: Square
     logits: NDArray[np.float32]
     features: NDArray[np.float32]
+    evidence: NDArray[np.float32] | None
     model_ms: float
 
 
 class Analyzer:
-    """Segmentation, then classification of the lesion's surroundings, then the out-of-distribution check."""
+    """Segmentation, then classification of the lesion's surroundings, then judgement: stranger, set or prediction."""
 
-    def __init__(self, *, segmenter: Bundle, classifier: Bundle, backend: Callable[[Bundle], Backend]) -> None:
+    def __init__(self, *, segmenter: Bundle, classifier: Bundle, backend: Run, heatmaps: HeatMaps = HeatMaps.OFF) -> None:
+        """``backend`` says where a network with this card runs. Raises BundleError, ExplainError."""
+        card = classifier.card
         self.pipeline_version = f"p{PIPELINE}-{segmenter.digest}-{classifier.digest}"
-        self.licence = str(classifier.card["licence"])
-        self.codes: list[str] = classifier.card["classes"]
-        self.temperature = float(classifier.card["temperature"])
-        self.thresholds = Thresholds(**classifier.card["ood"]["thresholds"])
-        self.familiarity = familiarity_of(classifier)
-        self.limits = QualityLimits(**classifier.card["quality"])
-        self.segmenter_side, self.classifier_side = int(segmenter.card["input"]["side"]), int(classifier.card["input"]["side"])
-        self.segmenter, self.classifier = backend(segmenter), backend(classifier)
+        self.licence, self.non_commercial = str(card["licence"]), bool(card["non_commercial"])
+        self.codes: list[str] = card["classes"]
+        self.taxonomy = taxonomy_json(card)
+        self.limits = QualityLimits(**(card["quality"] or {"sharpness": 0.0}))
+        self.judge = Judge(classifier)
+        self.outline_plan, self.plan = InputPlan.of(segmenter.card), InputPlan.of(card)
+        self.segmenter_side, self.classifier_side = self.outline_plan.side, self.plan.side
+        observer = Observer(fold_batch_norms(classifier.network), side=self.plan.side)
+        self.layout = observer.layout
+        self.segmenter = backend(fold_batch_norms(segmenter.network), segmenter.card)
+        self.classifier = backend(observer, card)
+        self.explain = explainer_of(classifier.network, wanted=heatmaps, layout=self.layout, plan=self.plan, runs_on=self.classifier)
 
     @classmethod
-    def load(cls, *, bundles: Path | None = None, device: str = "auto", backend: str = "torch", half: bool | None = None) -> "Analyzer":
-        """Loads the bundles ``segmenter`` and ``classifier`` of a folder (default: the shipped ones).
+    def load(
+        cls,
+        *,
+        bundles: Path | None = None,
+        segmenter: str = "segmenter",
+        classifier: str = "classifier",
+        device: str = "auto",
+        backend: str = "torch",
+        half: bool | None = None,
+        heatmaps: HeatMaps = HeatMaps.CAM,
+    ) -> "Analyzer":
+        """Loads two bundles of a folder (default: the shipped ones) by their names.
 
-        ``half`` forces (True) or forbids (False) bfloat16 for the outline. Raises BundleError for a damaged bundle.
+        ``half`` forces (True) or forbids (False) bfloat16 for the outline. Raises BundleError for a damaged bundle, ExplainError
+        for heat maps that its network cannot give.
         """
-        folder = bundles or SHIPPED
+        outliner, namer = load_pair(folder=bundles, segmenter=segmenter, classifier=classifier)
         run = partial(backend_of, device=choose_device(device), backend=backend, half=half)
-        return cls(segmenter=load_bundle(folder / "segmenter"), classifier=load_bundle(folder / "classifier"), backend=run)
+        return cls(segmenter=outliner, classifier=namer, backend=run, heatmaps=heatmaps)
 
     def analyse(self, images: Sequence[bytes], *, batch: int = 8) -> list[Finding]:
         """One finding per image, in order; a picture that cannot be analysed has outcome ``failed`` and costs no other one."""
@@ -112,15 +143,16 @@ class Analyzer:
             return self.failed(str(refusal.reason), str(refusal))
 
     def prepare(self, data: bytes) -> Prepared:
-        """Decodes at reduced scale, removes hair for the segmenter and assesses quality. Raises PictureRefused."""
+        """Decodes at reduced scale, applies both networks' steps and assesses quality. Raises PictureRefused."""
         start = time.perf_counter()
         decoded = decode(data, min_side=WORKING_SIDE, max_pixels=MAX_PIXELS)
         picture = to_working_size(decoded.rgb)
-        clean, hair = remove_hair(picture)
+        hair, (outlined, classified) = after_steps(picture, (self.outline_plan.steps, self.plan.steps))
         full_side = max(decoded.full_width, decoded.full_height)
         return Prepared(
             picture=picture,
-            segmenter_input=to_square(clean, side=self.segmenter_side),
+            segmenter_input=to_square(outlined, side=self.segmenter_side),
+            classifier_picture=classified,
             quality=assess(picture, hair=hair, full_side=full_side, limits=self.limits),
             full_width=decoded.full_width,
             full_height=decoded.full_height,
@@ -129,26 +161,27 @@ class Analyzer:
         )
 
     def infer(self, batch: Sequence[Prepared]) -> list[Inferred]:
-        """Both networks on one batch. Not thread-safe: one thread owns the networks."""
+        """Both networks on one batch. Not thread-safe on a card: there one thread owns the networks."""
         if not batch:
             return []
         start = time.perf_counter()
-        outlines = self.segmenter(np.stack([item.segmenter_input for item in batch]))[:, 0]
-        masks = [
-            mask_of(outline, width=item.picture.shape[1], height=item.picture.shape[0])
-            for item, outline in zip(batch, outlines, strict=True)
-        ]
-        crops = [self.crop(item.picture, mask) for item, mask in zip(batch, masks, strict=True)]
-        seen = self.classifier(np.stack(crops))
-        each, classes = _since(start) / len(batch), len(self.codes)
+        masks = self._masks(batch)
+        squares = [self.plan.square(item.picture, mask) for item, mask in zip(batch, masks, strict=True)]
+        shown = np.stack([self.plan.cut(item.classifier_picture, square) for item, square in zip(batch, squares, strict=True)])
+        rows = self.classifier(views_of(shown, count=self.plan.views))
+        logits = mean_over_views(self.layout.logits_of(rows), count=self.plan.views)
+        features = mean_over_views(self.layout.features_of(rows), count=self.plan.views)
+        evidence = self.explain(shown, rows, logits.argmax(axis=1))
+        each = _since(start) / len(batch)
         return [
-            Inferred(mask=mask, logits=row[:classes], features=row[classes:], model_ms=each) for mask, row in zip(masks, seen, strict=True)
+            Inferred(mask=mask, square=square, logits=one, features=seen, evidence=places, model_ms=each)
+            for mask, square, one, seen, places in zip(masks, squares, logits, features, evidence, strict=True)
         ]
 
-    def crop(self, picture: Rgb, mask: Gray) -> Rgb:
-        """What the classifier sees of a picture: the lesion's square, side×side×3 uint8."""
-        square = lesion_square(mask, width=picture.shape[1], height=picture.shape[0])
-        return cut(picture, square, side=self.classifier_side)
+    def _masks(self, batch: Sequence[Prepared]) -> list[Gray]:
+        outlines = self.segmenter(np.stack([item.segmenter_input for item in batch]))[:, 0]
+        sizes = [item.picture.shape for item in batch]
+        return [mask_of(outline, width=size[1], height=size[0]) for outline, size in zip(outlines, sizes, strict=True)]
 
     def finish_or_fail(self, prepared: Prepared, inferred: "Inferred | Exception") -> Finding:
         """``finish``, or a ``failed`` finding when the networks failed on this picture."""
@@ -157,12 +190,9 @@ class Analyzer:
         return self.finish(prepared, inferred)
 
     def finish(self, prepared: Prepared, inferred: Inferred) -> Finding:
-        """Probabilities, abstention, measures, mask PNG and thumbnail of one picture."""
+        """Judgement, measures, mask PNG, thumbnail and heat map of one picture."""
         start = time.perf_counter()
-        probabilities = probabilities_of(inferred.logits[None], temperature=self.temperature)
-        distances = self.familiarity.distance(inferred.features[None].astype(np.float64))
-        (ood,) = judge(probabilities, distances, thresholds=self.thresholds)
-        by_code = {code: float(value) for code, value in zip(self.codes, probabilities[0], strict=True)}
+        judgement = self.judge(inferred.logits, inferred.features)
         measures = measure(
             prepared.picture,
             inferred.mask,
@@ -170,64 +200,51 @@ class Analyzer:
             full_height=prepared.full_height,
             pixel_spacing_mm=prepared.pixel_spacing_mm,
         )
-        reason = abstain_reason(ood=ood, quality=prepared.quality, lesion=measures is not None)
-        mask_png, thumbnail = encode_png(inferred.mask), _thumbnail(prepared.picture)
+        answer = answer_of(judgement, quality=prepared.quality, lesion=measures is not None)
+        stands = answer.outcome is not Outcome.ABSTAIN
+        files = encode_png(inferred.mask), _thumbnail(prepared.picture), self._heatmap(prepared, inferred) if stands else b""
         return Finding(
-            outcome=Outcome.ABSTAIN if reason else Outcome.PREDICTION,
+            outcome=answer.outcome,
             pipeline_version=self.pipeline_version,
-            reason=reason,
-            next_step=NEXT_STEPS[reason] if reason else None,
-            prediction=None if reason else max(by_code, key=lambda code: by_code[code]),
-            probabilities=by_code,
-            malignant_probability=sum(value for code, value in by_code.items() if code in MALIGNANT),
-            ood=ood,
+            reason=answer.reason,
+            next_step=answer.next_step,
+            prediction=answer.classes[0] if answer.outcome is Outcome.PREDICTION else None,
+            classes=answer.classes,
+            coverage=judgement.coverage if stands else None,
+            probabilities=judgement.probabilities,
+            malignant_probability=judgement.malignant_probability,
+            # What the models do not stand for is not called suspicious, nor harmless.
+            suspicious=judgement.suspicious if stands else None,
+            operating_point=self.judge.operating_point,
+            ood=judgement.ood,
             quality=prepared.quality,
             measures=measures,
             width=prepared.full_width,
             height=prepared.full_height,
             licence=self.licence,
-            taxonomy=TAXONOMY,
+            non_commercial=self.non_commercial,
+            taxonomy=self.taxonomy,
             timings=Timings(prepare_ms=prepared.prepare_ms, model_ms=inferred.model_ms, finish_ms=_since(start)),
-            mask_png=mask_png,
-            thumbnail_jpeg=thumbnail,
+            mask_png=files[0],
+            thumbnail_jpeg=files[1],
+            heatmap_jpeg=files[2],
         )
+
+    def _heatmap(self, prepared: Prepared, inferred: Inferred) -> bytes:
+        if inferred.evidence is None:
+            return b""
+        height, width = prepared.picture.shape[:2]
+        return heatmap_jpeg(inferred.evidence, square=inferred.square, width=width, height=height)
 
     def failed(self, reason: str, detail: str) -> Finding:
         """The finding of a picture that could not be analysed."""
         return Finding(outcome=Outcome.FAILED, pipeline_version=self.pipeline_version, reason=reason, detail=detail)
 
 
-def backend_of(bundle: Bundle, *, device: str, backend: str = "torch", half: bool | None = None) -> Backend:
-    """Where a bundle runs. The outline may be computed in bfloat16 (None: where that is native): it costs half as much.
-
-    The classifier always runs in float32: bfloat16 there would double how much probabilities differ between processors, and
-    save a tenth of the time.
-    """
-    outlines = bundle.card["task"] == "segmentation"
-    lower = outlines and (computes_bfloat16(device) if half is None else half)
-    folded = fold_batch_norms(bundle.network)
-    network = folded if outlines else WithFeatures(folded)
-    if backend == "openvino":
-        return OpenVinoBackend(network, side=int(bundle.card["input"]["side"]), half=lower)
-    return TorchBackend(network, device=device, half=lower)
-
-
-def familiarity_of(classifier: Bundle) -> Familiarity:
-    """The Gaussian of training features that a classifier's bundle carries. Raises BundleError when it has none."""
-    try:
-        mean, basis, variances, residual = (classifier.extras[name].double().numpy() for name in FAMILIARITY)
-    except KeyError as error:
-        raise BundleError(f"the classifier's bundle lacks the tensor extra.{error.args[0]}: train and package it again") from error
-    return Familiarity(mean=mean, basis=basis, variances=variances, residual=float(residual[0]))
-
-
-def abstain_reason(*, ood: Ood, quality: Quality, lesion: bool) -> AbstainReason | None:
-    """The first reason not to predict, the one that the portal can mend first."""
-    if not quality.acceptable:
-        return AbstainReason.POOR_QUALITY
-    if not lesion:
-        return AbstainReason.NO_LESION_FOUND
-    return None if ood.in_distribution else AbstainReason.OUT_OF_DISTRIBUTION
+def taxonomy_json(card: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Code, name and malignancy of each class of a classifier's card, in its order."""
+    taxonomy = taxonomy_of(card["taxonomy"])
+    return tuple({"code": code, "name": taxonomy[code].name, "malignant": taxonomy[code].malignant} for code in card["classes"])
 
 
 def infer_bisecting(infer: Callable[[Sequence[Any]], list[Any]], batch: Sequence[Any]) -> list[Any]:

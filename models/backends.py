@@ -1,7 +1,16 @@
-"""Where a network runs: one interface, N×3×S×S uint8 in, float32 logits out."""
+"""Where a network runs: one interface, N×S×S×3 uint8 pixels in, one float32 array out, whatever the runtime.
 
+Torch runs every architecture. OpenVINO is for processors and the ``openvino`` extra: the same answers in about half the time.
+Every runtime gets the same module, normalisation included, so that none can normalise differently. ``half`` computes in 16 bits;
+tests/models/test_backends.py holds the runtimes together and states how far apart they may be.
+"""
+
+import logging
 import os
-from typing import Any, Protocol
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -10,64 +19,167 @@ from torch import nn
 
 from models.preprocess import normalise
 
+log = logging.getLogger(__name__)
+
+Pixels: TypeAlias = NDArray[np.uint8]
+Answers: TypeAlias = NDArray[np.float32]
+
 MOST_MODEL_THREADS = 8  # each holds a batch of activations
+# What is compiled is compiled for one size of batch. These cost at most eight times the pictures of a lone one, and few compilations.
+BATCHES = (1, 8, 32, 64)
+COMPILE_AFTER = 100  # calls: a compilation takes some ten seconds, which a short run would never earn back
+STATIC_BATCH = 8
+
+
+class BackendUnavailable(Exception):
+    """This runtime is not installed, or cannot run this network."""
 
 
 class Backend(Protocol):
-    """Runs one network on a batch."""
+    """Runs one network on a batch of N ≥ 1 pictures."""
 
     name: str
 
-    def __call__(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """N×S×S×3 uint8 RGB → logits: N×C for a classifier, N×C×S×S for a segmenter."""
+    def __call__(self, batch: Pixels) -> Answers:
+        """N×S×S×3 uint8 RGB → what the network answers: N×C logits or features, N×C×S×S for a segmenter."""
+
+
+class FromPixels(nn.Module):
+    """A network with its normalisation in front: N×S×S×3 uint8 → the network's answer, in the network's own type."""
+
+    def __init__(self, network: nn.Module, *, normalisation: str, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.network = network
+        self.normalisation = normalisation
+        self.dtype = dtype
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Colours before the sides, numbers as in training (computed in float32), then the network."""
+        answer: torch.Tensor = self.network(normalise(pixels.permute(0, 3, 1, 2), self.normalisation).to(self.dtype))
+        return answer
 
 
 class TorchBackend:
-    """Eager torch, channels last. bfloat16 where the processor or card computes it natively, else float32."""
+    """Torch, channels last; on a card compiled, once enough batches have come for it to pay.
 
-    def __init__(self, network: nn.Module, *, device: str, half: bool) -> None:
+    ``half``: bfloat16, or float16 on a card that has no bfloat16 of its own. ``compile_after``: that many calls; by default 100 on
+    a card and never on a processor. Thread-safe on a processor. ``eager_calls``: how many are left; None: it stays as it is.
+    """
+
+    def __init__(
+        self, network: nn.Module, *, device: str, half: bool, normalisation: str = "imagenet", compile_after: int | None = None
+    ) -> None:
         self.device = torch.device(device)
-        self.dtype = torch.bfloat16 if half else torch.float32
-        self.name = f"torch-{self.device.type}-{'bf16' if half else 'fp32'}"
-        self.network: nn.Module = network.to(device=self.device, dtype=self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.dtype = (half_type(device) or torch.bfloat16) if half else torch.float32
+        self.name = f"torch-{self.device.type}-{_short(self.dtype)}"
+        wrapped = FromPixels(network, normalisation=normalisation, dtype=self.dtype).eval()
+        self.network: nn.Module = wrapped.to(device=self.device, dtype=self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._compiled: Callable[[torch.Tensor], torch.Tensor] | None = None
+        on_card = COMPILE_AFTER if self.device.type == "cuda" else None
+        self.eager_calls = on_card if compile_after is None else compile_after
 
-    def __call__(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        pixels = torch.from_numpy(batch).to(self.device, non_blocking=True).permute(0, 3, 1, 2)
+    def __call__(self, batch: Pixels) -> Answers:
+        """N×S×S×3 uint8 → float32."""
+        if self.eager_calls is not None:
+            self._compile_when_due()
+        if self._compiled is not None:
+            try:
+                return in_fixed_batches(lambda part: self._run(self._compiled, part), batch, sizes=BATCHES)
+            except torch.OutOfMemoryError:
+                raise  # the caller tries smaller batches
+            except Exception as error:  # noqa: BLE001  # whatever a compiler lacks (Triton, gcc, headers) must not stop the analyses
+                log.warning("%s goes on uncompiled, more slowly: %s: %.300s", self.name, type(error).__name__, error)
+                self._compiled = None
+        return self._run(self.network, batch)
+
+    def _compile_when_due(self) -> None:
+        if self.eager_calls:
+            self.eager_calls -= 1
+            return
+        self.eager_calls = None
+        self._compiled = torch.compile(self.network, dynamic=False)
+
+    def _run(self, network: Any, batch: Pixels) -> Answers:
         with torch.inference_mode():
-            logits: torch.Tensor = self.network(normalise(pixels).to(self.dtype))
-            return np.asarray(logits.float().cpu().numpy())
+            answer: torch.Tensor = network(torch.from_numpy(batch).to(self.device, non_blocking=True))
+            return np.asarray(answer.float().cpu().numpy())
 
 
 class OpenVinoBackend:
-    """OpenVINO on the processor, for the ``openvino`` extra: the same answers in about half the time."""
+    """OpenVINO on the processor. Thread-safe: as many batches run side by side as torch's threads leave cores for.
 
-    def __init__(self, network: nn.Module, *, side: int, half: bool) -> None:
-        import openvino  # an optional extra
+    ``side``: S of the pictures to come. Raises BackendUnavailable.
+    """
 
-        example = torch.zeros(2, 3, side, side)
-        exported = torch.export.export(network.float(), (example,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
-        converted = openvino.convert_model(exported)
-        # Without the hint the precision follows the processor, and so would the answers.
-        config = {"INFERENCE_PRECISION_HINT": "bf16" if half else "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
-        self.compiled: Any = openvino.Core().compile_model(converted, "CPU", config)
+    def __init__(self, network: nn.Module, *, side: int, half: bool, normalisation: str = "imagenet") -> None:
         self.name = f"openvino-cpu-{'bf16' if half else 'fp32'}"
+        wrapped = FromPixels(network.float(), normalisation=normalisation).eval()
+        model, self._sizes = converted(wrapped, side=side)
+        self.compiled = compiled(model, half=half)
+        self._own = threading.local()
 
-    def __call__(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        pixels = normalise(torch.from_numpy(batch).permute(0, 3, 1, 2)).contiguous().numpy()
-        return np.asarray(self.compiled(pixels)[0], np.float32)
+    def __call__(self, batch: Pixels) -> Answers:
+        """N×S×S×3 uint8 → float32."""
+        return in_fixed_batches(self._run, batch, sizes=self._sizes) if self._sizes else self._run(batch)
+
+    def _run(self, batch: Pixels) -> Answers:
+        if not hasattr(self._own, "request"):
+            self._own.request = self.compiled.create_infer_request()
+        return np.asarray(self._own.request.infer(np.ascontiguousarray(batch), share_inputs=True)[0], np.float32)
+
+
+def converted(network: nn.Module, *, side: int) -> tuple[Any, tuple[int, ...]]:
+    """The OpenVINO model of a network that reads N×side×side×3 uint8, and the sizes of batch that it takes; none: any.
+
+    A network whose operations fix the size of the batch is converted for one. Raises BackendUnavailable.
+    """
+    openvino = _openvino()
+    reason = ""
+    for batch, dynamic, sizes in ((2, ({0: torch.export.Dim("batch", min=1)},), ()), (STATIC_BATCH, None, (STATIC_BATCH,))):
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "The tensor attributes", UserWarning)  # an LSTM's weights by their second names
+                exported = torch.export.export(network, (torch.zeros(batch, side, side, 3, dtype=torch.uint8),), dynamic_shapes=dynamic)
+            return openvino.convert_model(exported), sizes
+        except Exception as error:  # noqa: BLE001  # either converter raises whatever it meets
+            reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    raise BackendUnavailable(f"OpenVINO cannot take this network over ({reason:.300}): it runs on torch only, choose the backend torch")
+
+
+def compiled(model: Any, *, half: bool) -> Any:
+    """An OpenVINO model ready for the processor. Raises BackendUnavailable."""
+    # Without the first hint the precision follows the processor, and so would the answers. Pinned threads would wait for
+    # whoever else runs on their core.
+    config = {
+        "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
+        "INFERENCE_NUM_THREADS": _cores(),
+        "NUM_STREAMS": max(1, _cores() // torch.get_num_threads()),
+        "ENABLE_CPU_PINNING": False,
+    }
+    return _openvino().Core().compile_model(model, "CPU", config)
+
+
+def in_fixed_batches(run: Callable[[Pixels], Answers], batch: Pixels, *, sizes: Sequence[int]) -> Answers:
+    """``run`` over N ≥ 1 pictures in batches of only these sizes (ascending). What fills the last one up is not answered."""
+    answers = []
+    for start in range(0, len(batch), sizes[-1]):
+        part = batch[start : start + sizes[-1]]
+        filled = np.zeros((next(size for size in sizes if size >= len(part)), *part.shape[1:]), np.uint8)
+        filled[: len(part)] = part
+        answers.append(run(filled)[: len(part)])
+    return np.concatenate(answers)
 
 
 def model_threads(*, device: str, backend: str) -> int:
-    """How many threads may run batches side by side, with torch's own threads set to match.
+    """How many threads may run batches side by side, with torch's own threads set to match. Call it before a backend is made.
 
     On a processor each batch gets few threads of its own: threads that share one batch wait for each other at every layer,
     and for the slowest one whenever something else needs a core. A card takes one batch at a time.
     """
-    if device != "cpu" or backend != "torch":
+    if device != "cpu" and backend == "torch":
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    side_by_side = min(cores, MOST_MODEL_THREADS)
-    torch.set_num_threads(max(1, cores // side_by_side))
+    side_by_side = min(_cores(), MOST_MODEL_THREADS)
+    torch.set_num_threads(max(1, _cores() // side_by_side))
     return side_by_side
 
 
@@ -78,8 +190,31 @@ def choose_device(wanted: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def half_type(device: str) -> torch.dtype | None:
+    """The 16-bit type that is faster there than float32: bfloat16 where it is native, float16 on any other card, else None."""
+    if computes_bfloat16(device):
+        return torch.bfloat16
+    return torch.float16 if device.startswith("cuda") else None
+
+
 def computes_bfloat16(device: str) -> bool:
     """Whether bfloat16 is native there: emulated it is slower than float32."""
     if device.startswith("cuda"):
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001  # torch has no public name for it
+
+
+def _short(dtype: torch.dtype) -> str:
+    return {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _openvino() -> Any:
+    try:
+        import openvino  # an optional extra
+    except ModuleNotFoundError as error:
+        raise BackendUnavailable("OpenVINO is not installed: pip install 'dermatrail[openvino]', or choose the backend torch") from error
+    return openvino

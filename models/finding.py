@@ -6,9 +6,10 @@ from typing import Any
 
 
 class Outcome(StrEnum):
-    """How an analysis ended. FAILED carries a reason and never a guess."""
+    """How an analysis ended: one class, a set of classes, or nothing the models can stand for. FAILED carries a reason and no guess."""
 
     PREDICTION = "prediction"
+    SET = "set"
     ABSTAIN = "abstain"
     FAILED = "failed"
 
@@ -26,25 +27,22 @@ class NextStep(StrEnum):
 
     RETAKE = "retake"
     DERMATOLOGIST = "dermatologist"
+    NOT_SKIN = "not_skin"  # check that the picture shows a skin lesion at all
 
 
-NEXT_STEPS = {
-    AbstainReason.OUT_OF_DISTRIBUTION: NextStep.DERMATOLOGIST,
-    AbstainReason.NO_LESION_FOUND: NextStep.RETAKE,
-    AbstainReason.POOR_QUALITY: NextStep.RETAKE,
-}
+FILES = ("mask_png", "thumbnail_jpeg", "heatmap_jpeg")
 
 
 @dataclass(frozen=True, slots=True)
 class Ood:
-    """Out of distribution: max-softmax low AND normalised entropy high (the dual criterion), OR features far from training."""
+    """Out of distribution: max-softmax low AND normalised entropy high (the dual criterion), OR features strange to the detector."""
 
     in_distribution: bool
     max_softmax: float  # 0..1
     entropy: float  # Shannon entropy over ln(number of classes), 0..1
     max_softmax_threshold: float
     entropy_threshold: float
-    distance: float  # of the classifier's features from those of its training lesions; 1 is usual
+    distance: float  # how strange the bundle's detector finds the features, on its own scale; higher is stranger
     distance_threshold: float
 
 
@@ -72,11 +70,24 @@ class Measures:
     minor_diameter_px: float
     major_diameter_mm: float | None
     minor_diameter_mm: float | None
-    asymmetry: float  # 0 symmetric .. 1, mean over the two principal axes
-    border_irregularity: float  # 0 circle .. 1
+    asymmetry: float  # 0 symmetric .. 1, mean over two axes at right angles, laid where it is lowest
+    colour_asymmetry: float  # root mean square CIELAB ΔE between mirrored points, over two such axes; 0 symmetric
+    border_irregularity: float  # 0 for any convex outline .. 1: share of the convex hull that is not lesion
+    compactness: float  # perimeter² / (4π area): 1 for a disc, 1.27 for a square, more for ragged borders
+    abrupt_segments: int  # 0..8 eighths of the border where the pigment ends abruptly
+    colour_variegation: float  # root mean square CIELAB ΔE from the lesion's mean colour; 0 for one colour
     colour_count: int  # 0..6 of the ABCD rule's colours, each ≥ 5 % of the lesion
     touches_border: bool  # the lesion leaves the picture: every size is a lower bound
     scale_source: str | None  # dicom_pixel_spacing, or None: only pixels and shares are meaningful
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """From which malignant probability a lesion counts as suspicious, and what that costs on the pictures that chose it (0..1)."""
+
+    malignant_probability: float
+    sensitivity: float | None = None
+    specificity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +101,12 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The answer for one picture. ``mask_png`` (working size, 0/255) and ``thumbnail_jpeg`` are files, not JSON."""
+    """The answer for one picture. ``mask_png``, ``thumbnail_jpeg`` and ``heatmap_jpeg`` are files at working size, not JSON.
+
+    ``classes``: what the models stand for, most likely first; one for a prediction, several for a set, none for an abstention.
+    ``coverage``: how often such an answer holds the true class, by design. ``suspicious``: the malignant probability reaches the
+    operating point; None where the models abstain or the bundle states no such point. ``heatmap_jpeg`` is empty where none was made.
+    """
 
     outcome: Outcome
     pipeline_version: str
@@ -98,19 +114,25 @@ class Finding:
     detail: str | None = None
     next_step: NextStep | None = None
     prediction: str | None = None
+    classes: tuple[str, ...] = ()
+    coverage: float | None = None
     probabilities: dict[str, float] | None = None
     malignant_probability: float | None = None
+    suspicious: bool | None = None
+    operating_point: OperatingPoint | None = None
     ood: Ood | None = None
     quality: Quality | None = None
     measures: Measures | None = None
     width: int | None = None
     height: int | None = None
     licence: str | None = None
+    non_commercial: bool | None = None
     taxonomy: tuple[dict[str, Any], ...] = ()
     timings: Timings | None = None
     mask_png: bytes = b""
     thumbnail_jpeg: bytes = b""
+    heatmap_jpeg: bytes = b""
 
     def as_json(self) -> dict[str, Any]:
-        """Everything but the two files, as JSON-ready values."""
-        return {name: value for name, value in asdict(self).items() if name not in ("mask_png", "thumbnail_jpeg")}
+        """Everything but the files, as JSON-ready values."""
+        return {name: value for name, value in asdict(self).items() if name not in FILES}

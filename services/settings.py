@@ -15,6 +15,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "DERMATRAIL_"
+# A bundle is named by its folder alone: a setting must not lead out of the folder of bundles.
+FOLDER = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$"
 
 
 class SettingsError(Exception):
@@ -47,6 +49,9 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     backend: Literal["torch", "openvino"] = "torch"
     bundles_dir: Path | None = None
+    segmenter: str = Field(default="segmenter", pattern=FOLDER)
+    classifier: str = Field(default="classifier", pattern=FOLDER)
+    heatmap: Literal["cam", "gradcam", "off"] = "cam"
     metrics_port: int | None = Field(default=None, ge=1, le=65535)
 
     @classmethod

@@ -1,10 +1,12 @@
 """The ``dermatrail`` command. Heavy imports wait until a command needs them, so that ``--help`` answers at once."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from services import admin
+from workers.commands import data, models, training
 
 
 @click.group()
@@ -18,44 +20,29 @@ admin.register(main)
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for findings.jsonl and the masks.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for what is written.")
 @click.option("--bundles", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder with other bundles.")
+@click.option("--segmenter", default="segmenter", show_default=True, help="Bundle that outlines the lesion.")
+@click.option("--classifier", default="classifier", show_default=True, help="Bundle that names the diagnosis.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--backend", type=click.Choice(["torch", "openvino"]), default="torch", show_default=True)
+@click.option("--heatmap", type=click.Choice(["cam", "gradcam", "off"]), default="cam", show_default=True, help="Which heat maps to make.")
 @click.option("--strict", is_flag=True, help="Exit with 3 when a picture could not be analysed.")
-def analyse(*, files: tuple[Path, ...], out: Path, bundles: Path | None, device: str, backend: str, strict: bool) -> None:
-    """Analyse pictures without any service: a line per picture in findings.jsonl, a mask PNG of the picture's own size each."""
-    from workers.offline import analyse_files
+def analyse(*, files: tuple[Path, ...], out: Path, strict: bool, **models: Any) -> None:
+    """Analyse pictures without any service: a line per picture in findings.jsonl, a mask PNG and a heat map JPEG each."""
+    from models.backends import BackendUnavailable
+    from models.bundle import BundleError
+    from models.explain import ExplainError
+    from workers.offline import Models, analyse_files
 
-    failed = analyse_files(files=files, out=out, bundles=bundles, device=device, backend=backend)
+    try:
+        failed = analyse_files(files=files, out=out, models=Models(**models))
+    except (BackendUnavailable, BundleError, ExplainError) as error:
+        raise click.ClickException(str(error)) from error
     if failed and strict:
         raise SystemExit(3)
 
 
-@main.group()
-def train() -> None:
-    """Train the shipped bundles from public data."""
-
-
-@train.command("segmenter")
-@click.option("--data", required=True, type=click.Path(path_type=Path, exists=True), help="Folder that holds isic2018_task1/.")
-@click.option("--imagenet", type=click.Path(path_type=Path, exists=True), help="torchvision mobilenet_v2 state dict to start from.")
-@click.option("--out", type=click.Path(path_type=Path), help="Bundle folder. Default: the shipped one.")
-@click.option("--work", type=click.Path(path_type=Path), default=Path(".local/training/segmenter"), show_default=True, help="Checkpoints.")
-def train_segmenter(data: Path, imagenet: Path | None, out: Path | None, work: Path) -> None:
-    """Train, measure and package the U-Net that outlines the lesion."""
-    from models.training.recipes import segmenter
-
-    segmenter(data=data, imagenet=imagenet, out=out, work=work)
-
-
-@train.command("classifier")
-@click.option("--data", required=True, type=click.Path(path_type=Path, exists=True), help="Folder that holds ham10000/ (and ood/).")
-@click.option("--imagenet", type=click.Path(path_type=Path, exists=True), help="torchvision mobilenet_v2 state dict to start from.")
-@click.option("--out", type=click.Path(path_type=Path), help="Bundle folder. Default: the shipped one.")
-@click.option("--work", type=click.Path(path_type=Path), default=Path(".local/training/classifier"), show_default=True, help="Checkpoints.")
-def train_classifier(data: Path, imagenet: Path | None, out: Path | None, work: Path) -> None:
-    """Train, calibrate, measure and package the eight-class classifier. Needs the segmenter's bundle."""
-    from models.training.recipes import classifier
-
-    classifier(data=data, imagenet=imagenet, out=out, work=work)
+models.register(main)
+training.register(main)
+data.register(main)

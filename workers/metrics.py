@@ -1,6 +1,6 @@
 """What a worker tells Prometheus. The names say the unit; none carries patient data."""
 
-from prometheus_client import Counter, Summary
+from prometheus_client import Counter, Gauge, Summary
 
 IMAGES = Counter("dermatrail_worker_images_total", "Images settled, by how", ["outcome"])
 FETCH_SECONDS = Summary("dermatrail_worker_fetch_seconds", "Reading one original from the object store")
@@ -10,3 +10,5 @@ MODEL_WAITING_SECONDS = Summary("dermatrail_worker_model_waiting_seconds", "The 
 STORE_SECONDS = Summary("dermatrail_worker_store_seconds", "Storing mask and thumbnail of one image")
 SETTLE_SECONDS = Summary("dermatrail_worker_settle_seconds", "The transaction that settles one batch")
 SWEPT = Counter("dermatrail_worker_swept_total", "Jobs taken back from dead workers, by what became of them", ["outcome"])
+SHADOWED = Counter("dermatrail_worker_shadow_total", "Images scored by versions that are not served, by how", ["outcome"])
+SERVING = Gauge("dermatrail_worker_serving", "1 while the champions are loaded, 0 while jobs wait because they cannot be")

@@ -8,7 +8,7 @@ import logging
 import queue
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -110,10 +110,11 @@ class Pipeline:
         model_threads: int,
         name: str,
         stopping: threading.Event,
+        answered: Callable[[Sequence[tuple[ClaimedJob, AnalysisResult]]], None] = lambda _: None,
     ) -> None:
         """``renew_seconds``: how often the leases of batches in hand are extended; well under the lease itself.
 
-        ``model_threads``: how many batches the networks work on side by side; 1 for a card.
+        ``model_threads``: how many batches the networks work on side by side; 1 for a card. ``answered`` is told what was settled.
         """
         self.analyzer = analyzer
         self.store = store
@@ -123,6 +124,7 @@ class Pipeline:
         self.model_threads = model_threads
         self.name = name
         self.stopping = stopping
+        self.answered = answered
         self._held: dict[str, Batch] = {}
 
     def drain(self) -> int:
@@ -237,6 +239,8 @@ class Pipeline:
         with STORE_SECONDS.time():
             self.store.put(f"{folder}/mask.png", finding.mask_png, "image/png")
             self.store.put(f"{folder}/thumbnail.jpg", finding.thumbnail_jpeg, "image/jpeg")
+            if finding.heatmap_jpeg:
+                self.store.put(f"{folder}/heatmap.jpg", finding.heatmap_jpeg, "image/jpeg")
         return analysis_result(job=job, finding=finding, folder=folder)
 
     def _settle(self, batch: Batch, settlements: "Sequence[AnalysisResult | JobFailure | Released]") -> None:
@@ -247,6 +251,8 @@ class Pipeline:
             self.ledger.settle(owner=batch.owner, results=results, failures=failures, released=released, delay=TRANSIENT_DELAY)
         for outcome, count in (("analysed", len(results)), ("failed", len(failures)), ("released", len(released))):
             IMAGES.labels(outcome).inc(count)
+        pairs = zip(batch.items, settlements, strict=True)
+        self.answered([(item.job, settled) for item, settled in pairs if isinstance(settled, AnalysisResult)])
 
 
 def _outcome(future: "Future[Prepared | Finding]") -> Prepared | Finding | None:

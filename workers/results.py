@@ -13,7 +13,7 @@ def analysis_result(*, job: ClaimedJob, finding: Finding, folder: str) -> Analys
         job_id=job.job_id,
         pipeline_version=finding.pipeline_version,
         outcome=Outcome(finding.outcome),
-        classes=(finding.prediction,) if finding.prediction else (),
+        classes=finding.classes,
         flags=flags_of(finding),
         top_class=finding.prediction,
         top_probability=top,
@@ -21,12 +21,14 @@ def analysis_result(*, job: ClaimedJob, finding: Finding, folder: str) -> Analys
         finding=finding.as_json(),
         mask_key=f"{folder}/mask.png",
         thumbnail_key=f"{folder}/thumbnail.jpg",
+        heatmap_key=f"{folder}/heatmap.jpg" if finding.heatmap_jpeg else None,
     )
 
 
 def flags_of(finding: Finding) -> tuple[str, ...]:
-    """What the worklist marks: the technical faults and the reason of an abstention."""
+    """What the worklist marks: a malignant probability over the operating point, technical faults, why the models abstain."""
+    suspicious = ("suspicious",) if finding.suspicious else ()
     issues = finding.quality.issues if finding.quality else ()
     outside = ("out_of_distribution",) if finding.ood and not finding.ood.in_distribution else ()
     no_lesion = ("no_lesion_found",) if finding.outcome is not FindingOutcome.FAILED and finding.measures is None else ()
-    return (*issues, *outside, *no_lesion)
+    return (*suspicious, *issues, *outside, *no_lesion)

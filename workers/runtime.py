@@ -1,22 +1,28 @@
-"""What a worker process builds once and keeps: networks, connections, the pipeline."""
+"""What a worker process builds once and keeps: connections, and the networks and pipeline that the registry asks for."""
 
 import os
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from uuid import UUID
 
 from prometheus_client import start_http_server
 
 from models.analyzer import Analyzer
 from models.backends import choose_device, model_threads
+from models.explain import HeatMaps
+from services.logs import configure_logging
 from services.objects import ObjectStore
 from services.records import jobs
 from services.records.database import Database
+from services.records.shadows import record_shadow_analysis
 from services.settings import Settings, load_settings
 from workers.pipeline import Pipeline
+from workers.registry import Bundles, NotServable, Pair
+from workers.serving import Serving, Watched
+from workers.shadow import ShadowScorer
 from workers.turnstile import Turnstile
 
 stopping = threading.Event()
@@ -69,30 +75,71 @@ def database() -> Database:
 
 
 @lru_cache(maxsize=1)
-def pipeline() -> Pipeline:
-    """This process's pipeline, with the networks loaded."""
+def serving() -> Serving:
+    """This process's networks and pipeline, as the registry wants them."""
     settings = load_settings()
-    return Pipeline(
-        analyzer=Analyzer.load(bundles=settings.bundles_dir, device=settings.device, backend=settings.backend),
-        store=ObjectStore.connect(settings),
-        ledger=RecordsLedger(database(), settings),
-        batch_size=settings.batch_size,
-        renew_seconds=settings.lease_seconds / 4,
-        model_threads=model_threads(device=choose_device(settings.device), backend=settings.backend),
-        name=f"{socket.gethostname()}:{os.getpid()}",
-        stopping=stopping,
+    # Before the networks are loaded: a runtime takes as many cores for a batch as torch's threads leave it.
+    threads = model_threads(device=choose_device(settings.device), backend=settings.backend)
+    name, store = f"{socket.gethostname()}:{os.getpid()}", ObjectStore.connect(settings)
+    unseen = partial(analyzer, settings, heatmaps=HeatMaps.OFF)
+    shadows = ShadowScorer(load=unseen, store=store, record=record_shadow, stopping=stopping)
+
+    def build(pair: Pair, changed: Callable[[], bool]) -> Pipeline:
+        return Pipeline(
+            analyzer=analyzer(settings, pair, heatmaps=HeatMaps(settings.heatmap)),
+            store=store,
+            ledger=Watched(RecordsLedger(database(), settings), changed),
+            batch_size=settings.batch_size,
+            renew_seconds=settings.lease_seconds / 4,
+            model_threads=threads,
+            name=name,
+            stopping=stopping,
+            answered=shadows.offer,
+        )
+
+    bundles = Bundles(database=database(), settings=settings, worker=name)
+    return Serving(bundles=bundles, shadows=shadows, build=build, stopping=stopping)
+
+
+def analyzer(settings: Settings, pair: Pair, *, heatmaps: HeatMaps) -> Analyzer:
+    """A pair of bundles, where the settings say that networks run. Raises NotServable when a folder has changed since it was read."""
+    made = Analyzer.load(
+        bundles=settings.bundles_dir,
+        segmenter=pair.segmenter.folder,
+        classifier=pair.classifier.folder,
+        device=settings.device,
+        backend=settings.backend,
+        heatmaps=heatmaps,
     )
+    if not made.pipeline_version.endswith("-".join(["", *pair.digests])):
+        raise NotServable(f"{pair.segmenter.label} or {pair.classifier.label} was changed in its folder: put back what was registered")
+    return made
+
+
+def record_shadow(*, version_id: UUID, job: jobs.ClaimedJob, result: jobs.AnalysisResult, outline_jaccard: float | None) -> None:
+    """Keeps what a version in shadow said about a job's image, in one transaction."""
+    with database().transaction() as session:
+        record_shadow_analysis(
+            session=session,
+            version_id=version_id,
+            tenant_id=job.tenant_id,
+            image_id=job.image_id,
+            result=result,
+            outline_jaccard=outline_jaccard,
+        )
 
 
 @lru_cache(maxsize=1)
 def turnstile() -> Turnstile:
     """Lets one drain at a time through: the networks belong to one thread."""
-    return Turnstile(pipeline().drain)
+    return Turnstile(serving().drain)
 
 
 def prepare_process() -> None:
-    """Loads the networks and opens ``/metrics``: a worker that says it is ready is."""
+    """Loads the champions' networks and opens ``/metrics``: a worker that says it is ready is."""
+    configure_logging()  # celery does so later, and what a worker waits for must be told
     settings = load_settings()
-    pipeline()
+    serving().start()
+    serving().shadows.start()
     if settings.metrics_port:
         start_http_server(settings.metrics_port)

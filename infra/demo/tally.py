@@ -86,14 +86,14 @@ def cells(answer: Answer) -> tuple[str, str, str, str, str, str]:
         return answer.filename, "–", "–", "–", "–", f"{INSTEAD[answer.fate]} ({answer.note})"
     probabilities = answer.finding.get("probabilities") or {}
     leading = max(probabilities, key=lambda code: float(probabilities[code]), default=None)
-    named = answer.finding.get("prediction")
+    named, between = answer.finding.get("prediction"), answer.finding.get("classes") or []
     return (
         answer.filename,
-        named or (f"({leading})" if leading else "–"),
+        named or (f"{{{', '.join(between)}}}" if between else f"({leading})" if leading else "–"),
         f"{probabilities[leading]:.0%}" if leading else "–",
         _area(answer.finding.get("measures")),
         "yes" if answer.out_of_distribution else "no",
-        "confirm or correct" if named else _unaided(answer.finding),
+        "confirm or correct" if named else f"choose among {len(between)}" if between else _unaided(answer.finding),
     )
 
 
@@ -108,4 +108,5 @@ def _area(measures: dict[str, Any] | None) -> str:
 def _unaided(finding: dict[str, Any]) -> str:
     """What is needed where the models abstain."""
     reason = str(finding.get("reason") or "no answer of the models").replace("_", " ")
-    return f"{'retake' if finding.get('next_step') == 'retake' else 'diagnose'} ({reason})"
+    needed = {"retake": "retake", "not_skin": "skin at all?"}.get(str(finding.get("next_step")), "diagnose")
+    return f"{needed} ({reason})"

@@ -1,4 +1,4 @@
-"""What the analysis drew: masks and thumbnails."""
+"""What the analysis drew: masks, thumbnails and heat maps."""
 
 from uuid import UUID
 
@@ -47,6 +47,21 @@ def read_thumbnail(case_id: UUID, image_id: UUID) -> Response:
     if analysis.thumbnail_key is None:
         raise _nothing("thumbnail")
     return _bytes(backends().store.get(analysis.thumbnail_key), "image/jpeg")
+
+
+@blueprint.get("/<uuid:case_id>/images/<uuid:image_id>/heatmap")
+@blueprint.auth_required(auth)
+@blueprint.doc(operation_id="readHeatmap", responses=[404, 503])
+def read_heatmap(case_id: UUID, image_id: UUID) -> Response:
+    """Read an image's heat map
+
+    Grayscale JPEG that covers the whole upright image, at most 512 px long: the brighter, the more this place speaks for
+    the leading class. It says where the model looked, and is no outline.
+    """
+    _, analysis = _analysed(case_id, image_id)
+    if analysis.heatmap_key is None:
+        raise _nothing("heatmap")
+    return _bytes(backends().store.get(analysis.heatmap_key), "image/jpeg")
 
 
 def _analysed(case_id: UUID, image_id: UUID) -> tuple[ImageView, AnalysisView]:

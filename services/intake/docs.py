@@ -52,7 +52,7 @@ def _finished(spec: dict[str, Any], settings: Settings) -> dict[str, Any]:
     submit["requestBody"] = _multipart("CaseIn", [JSON_FIELD, FILES_FIELD], settings)
     submit.setdefault("parameters", []).append(IDEMPOTENCY_HEADER)
     add["requestBody"] = _multipart("AddedIn", [FILES_FIELD], settings)
-    for name, media_type in (("mask", "image/png"), ("thumbnail", "image/jpeg")):
+    for name, media_type in (("mask", "image/png"), ("thumbnail", "image/jpeg"), ("heatmap", "image/jpeg")):
         operation = spec["paths"][f"/v1/cases/{{case_id}}/images/{{image_id}}/{name}"]["get"]
         content = {media_type: {"schema": {"type": "string", "contentMediaType": media_type}}}
         operation["responses"]["200"] = {"description": f"The {name}.", "content": content}

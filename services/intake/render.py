@@ -100,14 +100,26 @@ def _analysis(view: CaseView, image: ImageView, analysis: AnalysisView) -> Analy
         created_at=analysis.created_at,
         outcome=analysis.outcome,
         prediction=finding.get("prediction"),
+        classes=analysis.classes,
+        coverage=finding.get("coverage"),
+        reason=finding.get("reason"),
+        next_step=finding.get("next_step"),
+        suspicious=finding.get("suspicious"),
+        malignant_probability=analysis.malignant_probability,
         probabilities=finding.get("probabilities") or {},
+        taxonomy=finding.get("taxonomy") or [],
         ood=finding.get("ood"),
         quality=finding.get("quality"),
         measures=finding.get("measures"),
         finding=finding,
-        mask_url=url_for("artifacts.read_mask", case_id=view.id, image_id=image.id) if analysis.mask_key else None,
-        thumbnail_url=url_for("artifacts.read_thumbnail", case_id=view.id, image_id=image.id) if analysis.thumbnail_key else None,
+        mask_url=_artifact("read_mask", view, image) if analysis.mask_key else None,
+        thumbnail_url=_artifact("read_thumbnail", view, image) if analysis.thumbnail_key else None,
+        heatmap_url=_artifact("read_heatmap", view, image) if analysis.heatmap_key else None,
     )
+
+
+def _artifact(endpoint: str, view: CaseView, image: ImageView) -> str:
+    return url_for(f"artifacts.{endpoint}", case_id=view.id, image_id=image.id)
 
 
 def _decision(review: ReviewView) -> DecisionOut:

@@ -122,14 +122,22 @@ class AnalysisOut(BaseModel):
     pipeline_version: str
     created_at: datetime
     outcome: Outcome
-    prediction: str | None = Field(description="Class code (MEL NV BCC AK BKL DF VASC SCC); none where the models abstain.")
-    probabilities: dict[str, float]
+    prediction: str | None = Field(description="Code of the one class that the models name; none where they name a set or abstain.")
+    classes: Sequence[str] = Field(description="Codes of the answer, most likely first: one for a prediction, several for a set.")
+    coverage: float | None = Field(description="How often such an answer holds the true class, by design (conformal prediction).")
+    reason: str | None = Field(description="Why the models abstain: out_of_distribution, no_lesion_found or poor_quality.")
+    next_step: str | None = Field(description="What an abstention asks for: retake, dermatologist or not_skin (check the picture).")
+    suspicious: bool | None = Field(description="The malignant probability reaches the operating point; none where the models abstain.")
+    malignant_probability: float
+    probabilities: dict[str, float] = Field(description="By code, over the classes listed in `taxonomy`.")
+    taxonomy: Sequence[dict[str, Any]] = Field(description="Code, name and malignancy of every class that the models know.")
     ood: dict[str, Any] | None = Field(description="Whether the picture is unlike what the models know.")
     quality: dict[str, Any] | None
     measures: dict[str, Any] | None = Field(description="Of the lesion; millimetres where the scale is known.")
     finding: dict[str, Any] = Field(description="Everything that the pipeline said.")
     mask_url: str | None
     thumbnail_url: str | None
+    heatmap_url: str | None
 
 
 class ImageOut(BaseModel):

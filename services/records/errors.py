@@ -58,3 +58,11 @@ class NotReady(RecordError):
 
 class AlreadyReviewed(RecordError):
     """Somebody else has decided the case: reload the page to see their decision."""
+
+
+class ModelNotFound(RecordError):
+    """No model version has such a digest, or more than one begins so. The message lists what there is."""
+
+
+class WrongModelState(RecordError):
+    """The model version is in a state from which this step does not lead on, or somebody else was faster."""

@@ -59,12 +59,14 @@ class AnalysisResult:
     flags: Sequence[str] = ()
     mask_key: str | None = None
     thumbnail_key: str | None = None
+    heatmap_key: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse here, one image at a time, what Postgres would refuse for the whole batch.
 
         Raises:
-            InvalidRecord: a probability is not one, or the finding is not JSON that Postgres can hold.
+            InvalidRecord: a probability is not one, the classes do not fit the outcome, or the finding is not JSON that
+                Postgres can hold.
         """
         for name in ("malignant_probability", "top_probability"):
             value = getattr(self, name)
@@ -72,6 +74,8 @@ class AnalysisResult:
                 raise InvalidRecord(f"{name}: {value} is not a probability.")
         if self.outcome is Outcome.PREDICTION and (self.top_class is None or self.top_probability is None):
             raise InvalidRecord("top_class, top_probability: a prediction has both.")
+        if self.outcome is Outcome.SET and len(self.classes) < 2:
+            raise InvalidRecord("classes: a set has at least two; one class is a prediction.")
         try:
             text = json.dumps(self.finding, allow_nan=False)
         except (TypeError, ValueError) as error:
@@ -330,6 +334,7 @@ def _analysis_row(job: JobRow, result: AnalysisResult) -> dict[str, Any]:
         "finding": result.finding,
         "mask_key": result.mask_key,
         "thumbnail_key": result.thumbnail_key,
+        "heatmap_key": result.heatmap_key,
     }
 
 

@@ -123,3 +123,39 @@ class AuditAction(StrEnum):
     IMAGE_READ = "image.read"
     IMAGE_ANALYSED = "image.analysed"
     IMAGE_FAILED = "image.failed"
+    MODEL_REGISTERED = "model.registered"
+    MODEL_PROMOTED = "model.promoted"
+    MODEL_SHADOWED = "model.shadowed"
+    MODEL_RETIRED = "model.retired"
+    MODEL_ROLLED_BACK = "model.rolled_back"
+
+
+class ModelKind(StrEnum):
+    """The two places in the pipeline that a model version can fill."""
+
+    SEGMENTER = "segmenter"
+    CLASSIFIER = "classifier"
+
+
+class ModelState(StrEnum):
+    """A model version is known, scores unseen, serves, or served. Each kind has at most one champion."""
+
+    CANDIDATE = "candidate"
+    SHADOW = "shadow"
+    CHAMPION = "champion"
+    RETIRED = "retired"
+
+
+class ModelAction(StrEnum):
+    """What moved a model version from one state to another."""
+
+    REGISTERED = "registered"
+    PROMOTED = "promoted"
+    SHADOWED = "shadowed"
+    RETIRED = "retired"
+    ROLLED_BACK = "rolled_back"
+
+    @property
+    def audited(self) -> AuditAction:
+        """The same step in the audit trail."""
+        return AuditAction(f"model.{self.value}")

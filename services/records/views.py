@@ -30,6 +30,7 @@ class AnalysisView:
     finding: dict[str, Any]
     mask_key: str | None
     thumbnail_key: str | None
+    heatmap_key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,7 @@ def _analysis(row: Analysis) -> AnalysisView:
         finding=row.finding,
         mask_key=row.mask_key,
         thumbnail_key=row.thumbnail_key,
+        heatmap_key=row.heatmap_key,
     )
 
 

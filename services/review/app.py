@@ -7,7 +7,7 @@ from flask_wtf.csrf import CSRFProtect
 
 from services.objects import ObjectStore
 from services.records.database import Database
-from services.review import desk_pages, health, pictures, reader, signin
+from services.review import desk_pages, health, model_pages, pictures, reader, signin
 from services.review.problems import install_problems
 from services.review.security import install_headers
 from services.review.throttle import SignInThrottle
@@ -27,7 +27,7 @@ def create_app(settings: Settings) -> Flask:
     app.config.from_mapping(_configuration(settings))
     app.extensions["dermatrail"] = reader.Desk(Database.connect(settings), ObjectStore.connect(settings), SignInThrottle())
     CSRFProtect(app)
-    for blueprint in (health.blueprint, signin.blueprint, desk_pages.blueprint, pictures.blueprint):
+    for blueprint in (health.blueprint, signin.blueprint, desk_pages.blueprint, model_pages.blueprint, pictures.blueprint):
         app.register_blueprint(blueprint)
     install_problems(app)
     install_headers(app, secure=settings.secure_cookies)

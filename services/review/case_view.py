@@ -25,6 +25,8 @@ class Picture:
     src: str
     mask: str | None
     thumbnail: str | None
+    heatmap: str | None
+    explained: str
     width: int
     height: int
     alt: str
@@ -89,7 +91,7 @@ def site_words(body_site: str | None, laterality: Laterality | None) -> str:
 
 
 def picture_url(kind: str, case_id: UUID, image_id: UUID, version: UUID | None = None) -> str:
-    """The authorised address of an image's `view`, `mask` or `thumbnail`; `version` keeps a cache from mixing analyses."""
+    """The authorised address of an image's `view`, `mask`, `thumbnail` or `heatmap`; `version` keeps a cache from mixing analyses."""
     return url_for(f"pictures.{kind}", case_id=case_id, image_id=image_id, v=version)
 
 
@@ -109,6 +111,8 @@ def _picture(case: CaseView, image: ImageView, number: int, chosen: int) -> Pict
         src=picture_url("view", case.id, image.id),
         mask=picture_url("mask", case.id, image.id, version) if analysis and analysis.mask_key else None,
         thumbnail=picture_url("thumbnail", case.id, image.id, version) if analysis and analysis.thumbnail_key else None,
+        heatmap=picture_url("heatmap", case.id, image.id, version) if analysis and analysis.heatmap_key else None,
+        explained=finding.bars[0].code if finding and finding.bars else "",
         width=image.width,
         height=image.height,
         alt=f"Picture {number}, {MODALITIES[image.modality]}, {site_words(case.body_site, case.laterality)}",
@@ -122,7 +126,7 @@ def _picture(case: CaseView, image: ImageView, number: int, chosen: int) -> Pict
 def _short(image: ImageView, finding: Finding | None) -> str:
     if finding is None:
         return "not analysed" if image.job_state is JobState.FAILED else "being analysed"
-    return f"{finding.leading.code} {finding.leading.text}" if finding.leading else "abstains"
+    return finding.short
 
 
 def _unread(image: ImageView) -> Statement:

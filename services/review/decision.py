@@ -9,6 +9,8 @@ from services.records.views import CaseView, ImageView
 from services.review.findings import taxonomy
 
 NOTE_LIMIT = 4000
+# The parts of a finding that the page shows, and the record of the decision therefore keeps.
+SHOWN = ("probabilities", "coverage", "suspicious", "operating_point", "ood", "quality", "measures", "reason", "next_step")
 OTHER = "OTHER"
 REASONS = {
     "out_of_focus": "Out of focus",
@@ -77,9 +79,15 @@ def seen_tokens(case: CaseView) -> tuple[str, ...]:
 
 
 def leading_class(case: CaseView) -> str | None:
-    """The class that Confirm confirms; None where the model abstained or nothing was analysed."""
+    """The class that Confirm confirms; None where the model abstained or named a set, or nothing was analysed."""
     analysis = case.leading_image.analysis
     return analysis.top_class if analysis and analysis.outcome is Outcome.PREDICTION else None
+
+
+def set_classes(case: CaseView) -> tuple[str, ...]:
+    """The classes between which the model does not decide; none where it named one or abstained."""
+    analysis = case.leading_image.analysis
+    return analysis.classes if analysis and analysis.outcome is Outcome.SET else ()
 
 
 def form_for(case: CaseView, *, action: str) -> DecisionForm:
@@ -88,8 +96,10 @@ def form_for(case: CaseView, *, action: str) -> DecisionForm:
     classes = _classes(case)
     choices = [Choice(code, name, number) for number, (code, name, _) in enumerate(classes, 1)]
     malignant = {code for code, _, is_malignant in classes if is_malignant}
-    picked = [choice for choice in choices if choice.code != leading]
+    in_set = set_classes(case)
+    picked = [choice for choice in choices if choice.code != leading and choice.code not in in_set]
     groups = (
+        Group("The model's set", tuple(choice for choice in choices if choice.code in in_set)),
         Group("Malignant or precursor", tuple(choice for choice in picked if choice.code in malignant)),
         Group("Benign", tuple(choice for choice in picked if choice.code not in malignant)),
         Group("Other", (Choice(OTHER, "Another diagnosis: name it in the note", len(choices) + 1),)),
@@ -98,7 +108,7 @@ def form_for(case: CaseView, *, action: str) -> DecisionForm:
         action=action,
         seen=seen_tokens(case),
         confirm=next((choice for choice in choices if choice.code == leading), None),
-        groups=groups,
+        groups=tuple(group for group in groups if group.choices),
         reasons=tuple(Choice(code, text, number) for number, (code, text) in enumerate(REASONS.items(), 1)),
     )
 
@@ -159,12 +169,13 @@ def _shown_image(image: ImageView) -> dict[str, Any]:
     if image.analysis is None:
         return {"image_id": str(image.id), "analysis_id": None, "not_analysed": image.reason}
     analysis, finding = image.analysis, image.analysis.finding
-    copied = {name: finding.get(name) for name in ("probabilities", "ood", "quality", "measures", "reason", "next_step")}
+    copied = {name: finding.get(name) for name in SHOWN}
     return {
         "image_id": str(image.id),
         "analysis_id": str(analysis.id),
         "pipeline_version": analysis.pipeline_version,
         "outcome": analysis.outcome,
+        "classes": list(analysis.classes),
         "leading_class": analysis.top_class,
         "leading_probability": analysis.top_probability,
         "malignant_probability": analysis.malignant_probability,
@@ -184,7 +195,7 @@ def _checked(choices: tuple[Choice, ...], code: str | None) -> tuple[Choice, ...
 def _confirm(case: CaseView, note: str) -> Entered:
     leading = leading_class(case)
     if leading is None:
-        raise InvalidDecision("The model named no class, so there is nothing to confirm: choose the diagnosis.")
+        raise InvalidDecision("The model named no single class, so there is nothing to confirm: choose the diagnosis.")
     return Entered(Decision.CONFIRM, leading, None, note)
 
 

@@ -1,6 +1,6 @@
 """A finding (the analyzer's JSON) as the desk shows it: bars, sentences with a next step, measures with their scale."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,13 @@ ABSTENTIONS = {
 NEXT_STEPS = {
     "retake": "Next step: ask the portal for a new picture.",
     "dermatologist": "Next step: read by hand.",
-    "not_skin": "Next step: check that this is skin; if not, ask for a retake.",
+    "not_skin": "Next step: check that this is a skin lesion; if not, ask for a retake.",
 }
 ISSUES = {"blurred": "blurred", "dark": "too dark", "overexposed": "overexposed", "small": "too few pixels"}
 SCALES = {"dicom_pixel_spacing": "scale: DICOM pixel spacing"}
 RELATIVE = "relative"
+UNCHECKED = "This model's bundle has no detector of strangers: it names a diagnosis for any picture at all."
+BY_EYE = "Next step: judge the picture itself; do not rely on the probabilities."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,35 +63,56 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Everything that the side panel shows of one analysis."""
+    """Everything that the side panel shows of one analysis; ``answer`` says in words what is more than one class."""
 
     abstained: bool
-    abstention: Statement
+    answer: Statement | None
     bars: tuple[Bar, ...]
     malignant_text: str
+    suspicion: Statement | None
     statements: tuple[Statement, ...]
     measures: tuple[Measure, ...]
     provenance: str
 
     @property
     def leading(self) -> Bar | None:
-        """The class that can be confirmed; none where the model abstained."""
-        return next((bar for bar in self.bars if bar.leading), None)
+        """The class that can be confirmed; none where the model abstained or named a set."""
+        named = [bar for bar in self.bars if bar.leading]
+        return named[0] if len(named) == 1 else None
+
+    @property
+    def short(self) -> str:
+        """The answer in the width of a thumbnail: ``MEL 0.71``, ``{MEL, NV}`` or ``abstains``."""
+        if self.leading:
+            return f"{self.leading.code} {self.leading.text}"
+        return braced(bar.code for bar in self.bars if bar.leading) if not self.abstained else "abstains"
 
 
 def read_finding(analysis: AnalysisView) -> Finding:
     """The panel of one analysis. Parts that an older pipeline did not write are left out, never guessed."""
     finding = analysis.finding
-    prediction = analysis.top_class if analysis.outcome is Outcome.PREDICTION else None
     return Finding(
         abstained=analysis.outcome is Outcome.ABSTAIN,
-        abstention=_abstention(finding),
-        bars=_bars(finding, prediction),
+        answer=_answer(analysis),
+        bars=_bars(finding, named_classes(analysis)),
         malignant_text=words.probability(analysis.malignant_probability),
+        suspicion=_suspicion(finding, analysis.malignant_probability),
         statements=tuple(_statements(finding)),
         measures=_measures(finding.get("measures") or {}),
         provenance=_provenance(analysis),
     )
+
+
+def named_classes(analysis: AnalysisView) -> tuple[str, ...]:
+    """The classes that the model stands for: one of a prediction, several of a set, none of an abstention."""
+    if analysis.outcome is Outcome.PREDICTION and analysis.top_class:
+        return (analysis.top_class,)
+    return analysis.classes if analysis.outcome is Outcome.SET else ()
+
+
+def braced(codes: Iterable[str]) -> str:
+    """`{MEL, NV}`."""
+    return "{" + ", ".join(codes) + "}"
 
 
 def taxonomy(finding: JsonObject | None) -> tuple[tuple[str, str, bool], ...]:
@@ -105,19 +128,47 @@ def abstention_words(reason: str | None) -> str:
     return ABSTENTIONS.get(reason or "", "The model is not certain enough to name a class.")
 
 
+def _answer(analysis: AnalysisView) -> Statement | None:
+    if analysis.outcome is Outcome.ABSTAIN:
+        return _abstention(analysis.finding)
+    return _set(analysis) if analysis.outcome is Outcome.SET else None
+
+
+def _set(analysis: AnalysisView) -> Statement:
+    coverage = analysis.finding.get("coverage")
+    stated = f" – {coverage:.0%} coverage".replace("%", " %") if coverage else ""
+    detail = f"Of 100 such answers, about {100 * coverage:.0f} hold the true class." if coverage else ""
+    title = f"One of: {', '.join(analysis.classes)}{stated}"
+    return Statement("information", title, detail, "Next step: decide between them; the model does not.")
+
+
+def _suspicion(finding: JsonObject, malignant: float) -> Statement | None:
+    """Which side of the operating point; nothing where the model abstains or its bundle states no such point."""
+    point, suspicious = finding.get("operating_point") or {}, finding.get("suspicious")
+    if suspicious is None or point.get("malignant_probability") is None:
+        return None
+    limit = point["malignant_probability"]
+    figures = [f"{name} {point[name]:.2f}" for name in ("sensitivity", "specificity") if point.get(name) is not None]
+    # The point was chosen on these very pictures; the models page has the figures of pictures that chose nothing.
+    detail = f"On the validation pictures that chose this limit: {', '.join(figures)}." if figures else ""
+    if suspicious:
+        return Statement("attention", f"Suspicious: malignant probability {malignant:.2f} reaches the operating point {limit:.2f}", detail)
+    return Statement("information", f"Malignant probability {malignant:.2f} is under the operating point {limit:.2f}", detail)
+
+
 def _abstention(finding: JsonObject) -> Statement:
     next_step = NEXT_STEPS.get(finding.get("next_step") or "", NEXT_STEPS["dermatologist"])
     return Statement("attention", abstention_words(finding.get("reason")), "The probabilities below must not be used alone.", next_step)
 
 
-def _bars(finding: JsonObject, prediction: str | None) -> tuple[Bar, ...]:
+def _bars(finding: JsonObject, named: Collection[str]) -> tuple[Bar, ...]:
     classes = {code: (name, malignant) for code, name, malignant in taxonomy(finding)}
     ranked = sorted((finding.get("probabilities") or {}).items(), key=lambda item: -item[1])
     bars = []
     for code, value in ranked:
         name, malignant = classes.get(code, (code, False))
         width = round(100 * min(max(float(value), 0.0), 1.0), 1)
-        bars.append(Bar(code, name, malignant, code == prediction, width, words.probability(value), f"{code} {value:.4f}"))
+        bars.append(Bar(code, name, malignant, code in named, width, words.probability(value), f"{code} {value:.4f}"))
     return tuple(bars)
 
 
@@ -125,6 +176,8 @@ def _statements(finding: JsonObject) -> list[Statement]:
     statements = []
     if ood := finding.get("ood"):
         statements.append(_distribution(ood))
+    elif "ood" in finding:
+        statements.append(Statement("attention", "Not checked: is the picture like the training pictures?", UNCHECKED, BY_EYE))
     if quality := finding.get("quality"):
         statements.append(_quality(quality))
     return statements
@@ -134,13 +187,12 @@ def _distribution(ood: JsonObject) -> Statement:
     criteria = (
         _criterion("max-softmax", ood.get("max_softmax"), ood.get("max_softmax_threshold")),
         _criterion("entropy", ood.get("entropy"), ood.get("entropy_threshold")),
-        _criterion("distance from training", ood.get("distance"), ood.get("distance_threshold")),
+        _criterion("strangeness", ood.get("distance"), ood.get("distance_threshold")),
     )
     detail = " · ".join(filter(None, criteria))
     if ood.get("in_distribution"):
         return Statement("done", "In distribution", detail)
-    next_step = "Next step: judge the picture itself; do not rely on the probabilities."
-    return Statement("attention", "Out of distribution: unlike the training pictures", detail, next_step)
+    return Statement("attention", "Out of distribution: unlike the training pictures", detail, BY_EYE)
 
 
 def _criterion(name: str, value: float | None, limit: float | None) -> str:
@@ -170,6 +222,9 @@ def _measures(measures: JsonObject) -> tuple[Measure, ...]:
         _figure("A, asymmetry", measures.get("asymmetry"), "{:.2f}", scale="relative, 0 to 1"),
         _figure("B, border", measures.get("border_irregularity"), "{:.2f}", scale="relative, 0 to 1"),
         _figure("C, colours", measures.get("colour_count"), "{:.0f}", scale="of 6"),
+        _figure("A of colour", measures.get("colour_asymmetry"), "{:.1f}", scale="ΔE, mirrored"),
+        _figure("B, abrupt end", measures.get("abrupt_segments"), "{:.0f}", scale="of 8 segments"),
+        _figure("C, variegation", measures.get("colour_variegation"), "{:.1f}", scale="ΔE from mean"),
     )
     return tuple(measure for measure in shown if measure is not None)
 

@@ -1,4 +1,4 @@
-"""Images, masks and thumbnails, streamed from the object store to those who may read the case."""
+"""Images, masks, thumbnails and heat maps, streamed from the object store to those who may read the case."""
 
 from uuid import UUID
 
@@ -39,6 +39,14 @@ def thumbnail(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
     """The small picture of the worklist."""
     analysis = _image(case_id, image_id).analysis
     return _stream(analysis.thumbnail_key if analysis else None)
+
+
+@blueprint.get("/heatmap")
+@reader.signed_in
+def heatmap(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
+    """Where the evidence for the leading class lies, a grayscale JPEG."""
+    analysis = _image(case_id, image_id).analysis
+    return _stream(analysis.heatmap_key if analysis else None)
 
 
 def _image(case_id: UUID, image_id: UUID, *, audited: bool = False) -> ImageView:

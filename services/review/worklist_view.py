@@ -14,7 +14,7 @@ from services.records.worklist import WorklistRow
 from services.review import words
 from services.review.case_view import picture_url, site_words
 from services.review.decision import decision_words
-from services.review.findings import ISSUES
+from services.review.findings import ISSUES, braced
 from services.review.times import Moment
 
 URGENCY_MARKS = {Urgency.URGENT: "urgent", Urgency.SOON: "soon"}
@@ -168,7 +168,7 @@ def _headline(row: WorklistRow) -> Headline:
     if row.outcome is Outcome.PREDICTION and row.top_class and row.top_probability is not None:
         return Headline(row.top_class, words.probability(row.top_probability), NAMES.get(row.top_class, ""))
     if row.outcome is Outcome.SET:
-        return Headline("{" + ", ".join(row.classes) + "}")
+        return Headline(braced(row.classes), name=f"set of {len(row.classes)}: the model does not decide")
     return Headline("abstains" if row.outcome is Outcome.ABSTAIN else "not analysed")
 
 

@@ -39,6 +39,16 @@ def test_an_abstention_shows_the_leading_class_in_brackets_and_the_reason() -> N
     assert cells(Answer("a", Fate.ANALYSED, finding=finding)) == ("a", "(NV)", "90%", "–", "yes", "diagnose (out of distribution)")
 
 
+def test_what_may_be_no_skin_is_said_so() -> None:
+    finding = FINDING | {"prediction": None, "reason": "out_of_distribution", "next_step": "not_skin", "ood": {"in_distribution": False}}
+    assert cells(Answer("a", Fate.ANALYSED, finding=finding))[-1] == "skin at all? (out of distribution)"
+
+
+def test_a_set_names_its_classes_and_asks_for_a_choice() -> None:
+    finding = FINDING | {"outcome": "set", "prediction": None, "classes": ["NV", "MEL"]}
+    assert cells(Answer("a", Fate.ANALYSED, finding=finding)) == ("a", "{NV, MEL}", "90%", "12.3%", "no", "choose among 2")
+
+
 def test_a_refusal_shows_its_reason() -> None:
     assert cells(Answer("a", Fate.REFUSED, "422 truncated"))[-1] == "refused, send again (422 truncated)"
 

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.browser
 
 ANALYSIS_SECONDS = 120
 HELD_ENTER = "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', repeat: true, bubbles: true, cancelable: true}))"
+OPAQUE = """canvas => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data
+    .reduce((most, value, i) => i % 4 === 3 ? Math.max(most, value) : most, 0)"""
 KINDS = (Kind.NAEVUS, Kind.MELANOMA, Kind.NAEVUS, Kind.VASCULAR)
 
 
@@ -53,6 +55,7 @@ def test_upload_analysis_and_confirmation_by_keyboard(running_stack: LocalStack,
         cases = [upload(portal, reference=f"P-{number}", seed=20 + number, kind=kind) for number, kind in enumerate(KINDS)]
         wait_until_analysed(portal, cases)
         confirmed = read_all_cases(page, running_stack.address("review"), demo_access, count=len(cases))
+        read_about_the_models(page)
         reviewed = {portal.get(f"/v1/cases/{case}").json()["status"] for case in cases}
     assert confirmed >= 1, "the model abstained on every drawn lesion: no decision could be confirmed"
     assert reviewed == {"reviewed"}
@@ -76,6 +79,13 @@ def read_all_cases(page: Page, address: str, access: Access, *, count: int) -> i
     return confirmed
 
 
+def read_about_the_models(page: Page) -> None:
+    """The worker has made its models known."""
+    page.get_by_role("link", name="Models").click()
+    expect(page.get_by_text("in use", exact=True)).to_have_count(2)
+    expect(page.get_by_text("Non-commercial use only").first).to_be_visible()
+
+
 def sign_in(page: Page, address: str, access: Access) -> None:
     """Types into the sign-in page."""
     page.goto(address)
@@ -92,6 +102,7 @@ def decide(page: Page) -> bool:
     expect(page.get_by_text("Decision support only.")).to_be_visible()
     assert page.locator("[data-view]").first.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     look_at_outline(page)
+    look_at_heat_map(page)
     confirm = page.locator("[data-confirm]")
     before = page.url
     can_confirm = confirm.count() > 0
@@ -108,6 +119,21 @@ def decide(page: Page) -> bool:
     page.wait_for_url(lambda url: url != before)
     expect(page.locator(".quiet")).to_contain_text(re.compile(r"(Confirmed|Corrected to) [A-Z]+ · P-\d"))
     return can_confirm
+
+
+def look_at_heat_map(page: Page) -> None:
+    """Where the model has answered, key 2 lays its heat map over the picture and takes it away again."""
+    heat = page.locator("[data-heat]")
+    expect(heat).to_have_count(0 if page.get_by_text("The model abstains").count() else 1)
+    if heat.count() == 0:
+        return
+    expect(heat).to_be_hidden()
+    page.keyboard.press("2")
+    expect(heat).to_have_attribute("data-drawn", "yes")
+    expect(heat).to_be_visible()
+    assert heat.evaluate(OPAQUE) > 200, "nothing of the heat map can be seen"
+    page.keyboard.press("2")
+    expect(heat).to_be_hidden()
 
 
 def look_at_outline(page: Page) -> None:

@@ -170,18 +170,20 @@ class Backstage:
         mask[8:24, 12:36] = 255
         self.store.put(f"{folder}/mask.png", encode_png(mask), "image/png")
         self.store.put(f"{folder}/thumbnail.jpg", jpeg(), "image/jpeg")
+        self.store.put(f"{folder}/heatmap.jpg", jpeg(), "image/jpeg")
         probabilities = {"MEL": 0.75, "NV": 0.25}
         return AnalysisResult(
             job_id=job.job_id,
             pipeline_version="p1",
             outcome=Outcome.PREDICTION,
             malignant_probability=0.75,
-            finding={"prediction": "MEL", "probabilities": probabilities, "ood": {"in_distribution": True}},
+            finding={"prediction": "MEL", "probabilities": probabilities, "ood": {"in_distribution": True}, "suspicious": True},
             classes=("MEL",),
             top_class="MEL",
             top_probability=0.75,
             mask_key=f"{folder}/mask.png",
             thumbnail_key=f"{folder}/thumbnail.jpg",
+            heatmap_key=f"{folder}/heatmap.jpg",
         )
 
     def confirm(self, portal: Portal, case_id: uuid.UUID) -> None:

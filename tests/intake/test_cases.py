@@ -111,7 +111,7 @@ def test_images_are_added_to_an_undecided_case(sender: Sender, contents: Content
     assert contents.rows("jobs") == 2
 
 
-def test_an_analysed_image_shows_its_finding_mask_and_thumbnail(sender: Sender, backstage: Backstage, picture: bytes) -> None:
+def test_an_analysed_image_shows_its_finding_mask_thumbnail_and_heat_map(sender: Sender, backstage: Backstage, picture: bytes) -> None:
     submitted = sender.post(("a.jpg", picture)).get_json()
     backstage.analyse()
     case = sender.get(submitted["status_url"]).get_json()
@@ -119,9 +119,10 @@ def test_an_analysed_image_shows_its_finding_mask_and_thumbnail(sender: Sender, 
     assert (case["status"], image["state"]) == ("awaiting_review", "done")
     assert image["analysis"]["prediction"] == "MEL"
     assert image["analysis"]["probabilities"]["MEL"] == 0.75
+    assert (image["analysis"]["classes"], image["analysis"]["suspicious"], image["analysis"]["next_step"]) == (["MEL"], True, None)
     mask = sender.get(image["analysis"]["mask_url"])
-    thumbnail = sender.get(image["analysis"]["thumbnail_url"])
-    assert (mask.content_type, thumbnail.content_type) == ("image/png", "image/jpeg")
+    thumbnail, heatmap = (sender.get(image["analysis"][f"{name}_url"]) for name in ("thumbnail", "heatmap"))
+    assert [answer.content_type for answer in (mask, thumbnail, heatmap)] == ["image/png", "image/jpeg", "image/jpeg"]
     shown = decode(mask.data).rgb
     assert shown.shape == (64, 96, 3)
     assert set(np.unique(shown)) == {0, 255}
@@ -167,7 +168,7 @@ def test_a_tenant_never_sees_the_cases_of_another(sender: Sender, app: APIFlask,
     mine = sender.post(("a.jpg", picture)).get_json()
     stranger = Sender(app.test_client(), new_portal())
     image = f"{mine['status_url']}/images/{mine['images'][0]['id']}"
-    for url in (mine["status_url"], f"{image}/mask", f"{image}/thumbnail"):
+    for url in (mine["status_url"], f"{image}/mask", f"{image}/thumbnail", f"{image}/heatmap"):
         answer = stranger.get(url)
         assert (answer.status_code, answer.get_json()["reason"]) == (404, "case_not_found")
     assert stranger.post(("b.jpg", picture), case={}, path=f"{mine['status_url']}/images").status_code == 404

@@ -19,6 +19,7 @@ OPERATIONS = {
     "addImages": ("post", "/v1/cases/{case_id}/images"),
     "readMask": ("get", "/v1/cases/{case_id}/images/{image_id}/mask"),
     "readThumbnail": ("get", "/v1/cases/{case_id}/images/{image_id}/thumbnail"),
+    "readHeatmap": ("get", "/v1/cases/{case_id}/images/{image_id}/heatmap"),
     "alive": ("get", "/healthz"),
     "ready": ("get", "/readyz"),
 }

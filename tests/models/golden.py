@@ -1,4 +1,7 @@
-"""What the shipped weights answer to drawn pictures, in float32. ``python -m tests.models.golden`` writes it after training."""
+"""What the shipped weights answer to drawn pictures, in float32. ``python -m tests.models.golden`` writes it after training.
+
+Every folder of shipped bundles is pinned, each in the place that it fills, beside the default bundle of the other place.
+"""
 
 import json
 from pathlib import Path
@@ -7,11 +10,14 @@ from typing import Any
 import cv2
 
 from models.analyzer import Analyzer
+from models.bundle import SHIPPED, read_card
+from models.card import Task
 from models.finding import Finding
 from models.synthetic import Kind, draw
 
 GOLDEN = Path(__file__).parent / "golden.json"
 SEEDS = {kind.value: seed for seed, kind in enumerate(Kind)}
+BUNDLES = sorted(path.name for path in SHIPPED.iterdir() if path.is_dir())
 
 
 def pictures() -> list[bytes]:
@@ -22,13 +28,20 @@ def pictures() -> list[bytes]:
 
 def summary(finding: Finding) -> dict[str, Any]:
     """The part of a finding that weights decide."""
-    assert finding.measures is not None
     assert finding.probabilities is not None
     probabilities = {code: round(value, 4) for code, value in finding.probabilities.items()}
-    return {"area_share": round(finding.measures.area_share, 4), "probabilities": probabilities}
+    return {"area_share": round(finding.measures.area_share, 4) if finding.measures else 0.0, "probabilities": probabilities}
+
+
+def answers_with(name: str) -> dict[str, Any]:
+    """What the default pair answers with the bundle ``name`` in its place: pipeline version, and a summary per drawn kind."""
+    place = Task(read_card(SHIPPED / name)["task"]).kind
+    pair = {"segmenter": "segmenter", "classifier": "classifier", place: name}
+    analyzer = Analyzer.load(segmenter=pair["segmenter"], classifier=pair["classifier"], device="cpu", half=False)
+    answers = map(summary, analyzer.analyse(pictures()))
+    return {"pipeline_version": analyzer.pipeline_version, "answers": dict(zip(SEEDS, answers, strict=True))}
 
 
 if __name__ == "__main__":
-    analyzer = Analyzer.load(device="cpu", half=False)
-    answers = dict(zip(SEEDS, map(summary, analyzer.analyse(pictures())), strict=True))
-    GOLDEN.write_text(json.dumps({"pipeline_version": analyzer.pipeline_version, "answers": answers}, indent=1) + "\n")
+    default = answers_with("classifier")
+    GOLDEN.write_text(json.dumps({**default, "bundles": {name: answers_with(name) for name in BUNDLES}}, indent=1) + "\n")

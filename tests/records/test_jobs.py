@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from services.records.errors import InvalidRecord
 from services.records.jobs import Settled
-from services.records.states import CaseState, JobState, Urgency
+from services.records.states import CaseState, JobState, Outcome, Urgency
 from tests.records.conftest import Statements
 from tests.records.worlds import Portal, Worker, result
 
@@ -237,6 +237,7 @@ def test_settling_one_kind_takes_no_more_statements_than_that_kind(portal: Porta
         {"malignant_probability": float("nan")},
         {"top_probability": -0.1},
         {"top_class": None},
+        {"outcome": Outcome.SET},
         {"finding": {"x": float("inf")}},
         {"finding": {"x": object()}},
         {"finding": {"x": "a\0b"}},

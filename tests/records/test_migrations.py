@@ -83,7 +83,7 @@ def test_migrating_down_leaves_nothing_and_up_again_works(scratch: URL, scratch_
 def test_every_table_with_a_tenant_has_forced_row_level_security(migrated: Connection) -> None:
     secured = "SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity"
     with_tenant = {table.name for table in Base.metadata.tables.values() if "tenant_id" in table.columns}
-    assert len(with_tenant) == 11
+    assert len(with_tenant) == 12
     assert with_tenant | {"tenants"} == {name for (name,) in rows(migrated, secured)}
 
 

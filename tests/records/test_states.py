@@ -87,7 +87,10 @@ def test_each_outcome_is_stored_as_it_was_given(portal: Portal, worker: Worker, 
     assert analysis.classes == answer.get("classes", ("MEL",))
 
 
-@pytest.mark.parametrize("change", ["top_class = NULL", "malignant_probability = 1.5", "top_probability = 'NaN'", "outcome = 'perhaps'"])
+@pytest.mark.parametrize(
+    "change",
+    ["top_class = NULL", "malignant_probability = 1.5", "top_probability = 'NaN'", "outcome = 'perhaps'", "outcome = 'set'"],
+)
 def test_the_database_refuses_an_answer_that_is_none(portal: Portal, worker: Worker, behind: Connection, change: str) -> None:
     portal.submit()
     worker.complete(worker.claim())

@@ -87,6 +87,11 @@ def abstention(reason: str, next_step: str, probabilities: dict[str, float] | No
     return finding(spread, outcome="abstain", prediction=None, reason=reason, next_step=next_step, **changes)
 
 
+def set_of(probabilities: dict[str, float], *classes: str, coverage: float = 0.9, **changes: Any) -> dict[str, Any]:
+    """A finding that names several classes."""
+    return finding(probabilities, outcome="set", prediction=None, classes=list(classes), coverage=coverage, **changes)
+
+
 @dataclass(frozen=True, slots=True)
 class Failed:
     """A picture that could not be analysed, and why."""
@@ -107,6 +112,7 @@ class Seen:
     picture: bytes = field(default_factory=jpeg)
     mask: bytes = field(default_factory=mask_png)
     thumbnail: bytes = field(default_factory=lambda: jpeg(128, 96))
+    heatmap: bytes = b""
     size: tuple[int, int] = (320, 240)
     flags: tuple[str, ...] = ()
     modality: Modality = Modality.DERMOSCOPIC
@@ -161,12 +167,14 @@ class Clinic:
         folder = f"{job.tenant_id}/{job.case_id}/{job.image_id}/{version}"
         self.store.put(f"{folder}/mask.png", seen.mask, "image/png")
         self.store.put(f"{folder}/thumbnail.jpg", seen.thumbnail, "image/jpeg")
+        if seen.heatmap:
+            self.store.put(f"{folder}/heatmap.jpg", seen.heatmap, "image/jpeg")
         top = seen.finding["prediction"]
         return AnalysisResult(
             job_id=job.job_id,
             pipeline_version=version,
             outcome=Outcome(seen.finding["outcome"]),
-            classes=(top,) if top else (),
+            classes=(top,) if top else tuple(seen.finding.get("classes", ())),
             top_class=top,
             top_probability=seen.finding["probabilities"][top] if top else None,
             malignant_probability=seen.finding["malignant_probability"],
@@ -174,6 +182,7 @@ class Clinic:
             flags=seen.flags,
             mask_key=f"{folder}/mask.png",
             thumbnail_key=f"{folder}/thumbnail.jpg",
+            heatmap_key=f"{folder}/heatmap.jpg" if seen.heatmap else None,
         )
 
     def new_image(self, tenant: UUID, case_id: UUID, answer: Answer) -> NewImage:

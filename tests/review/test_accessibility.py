@@ -8,7 +8,7 @@ import pytest
 
 import services.review
 from tests.review.conftest import Browser
-from tests.review.seeds import MELANOMA, Clinic, Failed, Seen, abstention
+from tests.review.seeds import MELANOMA, Clinic, Failed, Seen, abstention, jpeg
 
 TOKENS = (Path(services.review.__file__).parent / "static/css/tokens.css").read_text(encoding="utf-8")
 TEXT = ("ink", "ink-soft", "accent", "urgent", "attention", "done")
@@ -58,12 +58,12 @@ def test_the_pictures_surround_is_one_neutral_grey_in_both_themes() -> None:
 def pages(clinic: Clinic, tenant: UUID, reader: Browser) -> list[str]:
     """One of each page."""
     cases = [
-        clinic.case(tenant, Seen(MELANOMA), Failed("broken")),
+        clinic.case(tenant, Seen(MELANOMA, heatmap=jpeg(64, 48)), Failed("broken")),
         clinic.case(tenant, Seen(abstention("poor_quality", "retake"))),
         clinic.case(tenant, Seen(MELANOMA)),
     ]
     reader.decide(cases[2], "confirm")
-    paths = ["/", "/?status=reviewed", "/nowhere", *(f"/cases/{case}" for case in cases)]
+    paths = ["/", "/?status=reviewed", "/nowhere", "/models", *(f"/cases/{case}" for case in cases)]
     signed_out = reader.client.application.test_client().get("/sign-in").text
     return [signed_out, *(reader.get(path).text for path in paths)]
 

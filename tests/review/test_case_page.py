@@ -3,11 +3,12 @@
 import re
 from uuid import UUID
 
+import pytest
 from sqlalchemy import Engine, text
 
 from services.records.states import Role
 from tests.review.conftest import Browser, words_of
-from tests.review.seeds import MELANOMA, PIPELINE, Clinic, Failed, Pending, Seen, abstention, finding, jpeg, mask_png
+from tests.review.seeds import MELANOMA, PIPELINE, Clinic, Failed, Pending, Seen, abstention, finding, jpeg, mask_png, set_of
 
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 
@@ -46,6 +47,38 @@ def test_measures_say_relative_or_where_their_scale_comes_from(clinic: Clinic, t
 def test_millimetres_without_a_source_of_scale_are_not_shown(clinic: Clinic, tenant: UUID, reader: Browser) -> None:
     unfounded = {**MELANOMA["measures"], "area_mm2": 31.24}
     assert "mm²" not in words_of(reader.get(f"/cases/{clinic.case(tenant, Seen(finding({'MEL': 1.0}, measures=unfounded)))}"))
+
+
+def test_a_set_is_said_with_its_coverage_and_its_classes_are_offered_first(clinic: Clinic, tenant: UUID, reader: Browser) -> None:
+    answer = set_of({"MEL": 0.48, "NV": 0.41, "BKL": 0.11}, "MEL", "NV")
+    page = reader.get(f"/cases/{clinic.case(tenant, Seen(answer))}")
+    words = words_of(page)
+    assert "One of: MEL, NV – 90 % coverage" in words
+    assert "Of 100 such answers, about 90 hold the true class." in words
+    assert 'value="confirm"' not in page.text
+    assert page.text.count('class="is-leading"') == 2
+    assert re.findall(r"<legend>([^<]+)", page.text)[:2] == ["The model&#39;s set", "Malignant or precursor"]
+    assert "{MEL, NV}" in words_of(reader.get("/"))
+
+
+@pytest.mark.parametrize(("suspicious", "text"), [(True, "Suspicious: malignant probability 0.75 reaches"), (False, "0.75 is under the")])
+def test_the_operating_point_is_said_with_what_it_costs(
+    clinic: Clinic, tenant: UUID, reader: Browser, *, suspicious: bool, text: str
+) -> None:
+    point = {"malignant_probability": 0.2, "sensitivity": 0.91, "specificity": 0.74}
+    answer = {**MELANOMA, "suspicious": suspicious, "operating_point": point}
+    words = words_of(reader.get(f"/cases/{clinic.case(tenant, Seen(answer))}"))
+    assert text in words
+    assert "operating point 0.20" in words
+    assert "sensitivity 0.91, specificity 0.74" in words
+
+
+def test_the_heat_map_is_offered_where_there_is_one_and_streamed(clinic: Clinic, tenant: UUID, reader: Browser) -> None:
+    page = reader.get(f"/cases/{clinic.case(tenant, Seen(MELANOMA, heatmap=jpeg(64, 48)))}").text
+    (address,) = pictures(page, "heatmap")
+    assert reader.get(address).data == jpeg(64, 48)
+    assert "evidence for MEL" in page
+    assert "data-heat" not in reader.get(f"/cases/{clinic.case(tenant, Seen(MELANOMA))}").text
 
 
 def test_an_abstention_is_a_sentence_with_a_next_step_and_cannot_be_confirmed(clinic: Clinic, tenant: UUID, reader: Browser) -> None:
@@ -154,3 +187,9 @@ def test_no_address_carries_a_patient_reference(clinic: Clinic, tenant: UUID, re
     case_id = clinic.case(tenant, Seen(MELANOMA), Failed("x"), patient_reference="P-7731")
     for path in ("/", f"/cases/{case_id}"):
         assert not [link for link in re.findall(r'(?:href|src|action)="([^"]*)"', reader.get(path).text) if "7731" in link]
+
+
+def test_a_bundle_without_a_detector_says_that_nothing_was_checked(clinic: Clinic, tenant: UUID, reader: Browser) -> None:
+    words = words_of(reader.get(f"/cases/{clinic.case(tenant, Seen({**MELANOMA, 'ood': None}))}"))
+    assert "Not checked: is the picture like the training pictures?" in words
+    assert "In distribution" not in words

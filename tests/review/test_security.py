@@ -9,7 +9,7 @@ import pytest
 from services.review.app import create_app
 from tests.conftest import SettingsFor
 from tests.review.conftest import Browser, words_of
-from tests.review.seeds import MELANOMA, Clinic, Failed, Seen
+from tests.review.seeds import MELANOMA, Clinic, Failed, Seen, jpeg
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/", "/nowhere", "/healthz", "/static/css/tokens.css"])
@@ -29,8 +29,8 @@ def test_pages_are_not_kept_by_the_browser(clinic: Clinic, tenant: UUID, reader:
 
 
 def test_no_page_has_inline_script_or_style(clinic: Clinic, tenant: UUID, reader: Browser) -> None:
-    case_id = clinic.case(tenant, Seen(MELANOMA), Failed("broken"))
-    for path in ("/sign-in", "/", "/?status=reviewed", f"/cases/{case_id}", "/nowhere"):
+    case_id = clinic.case(tenant, Seen(MELANOMA, heatmap=jpeg(64, 48)), Failed("broken"))
+    for path in ("/sign-in", "/", "/?status=reviewed", f"/cases/{case_id}", "/models", "/nowhere"):
         page = reader.client.get(path, follow_redirects=True).text
         assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)|javascript:", page)
         assert "http" not in re.sub(r'"http://www.w3.org/2000/svg"', "", page)

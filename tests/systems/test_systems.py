@@ -112,7 +112,9 @@ def test_a_segmenter_is_trained_measured_bundled_and_served(
 
 
 def test_two_bundles_are_compared_in_one_report(data: Path, tmp_path: Path) -> None:
-    one, other = (smoked(name, data, tmp_path / name) if (tmp_path / name).mkdir() is None else tmp_path for name in ("s4", "s4-by-lesion"))
+    for name in ("s4", "s4-by-lesion"):
+        (tmp_path / name).mkdir()
+    one, other = (smoked(name, data, tmp_path / name) for name in ("s4", "s4-by-lesion"))
     out = tmp_path / "report"
     said = run("evaluate", one, other, "--data", data, "--out", out)
     assert str(out / "report.html") in said

@@ -4,12 +4,14 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from models.analyzer import Analyzer, Inferred, Prepared
+from models.finding import Finding, Outcome
 from services.objects import ObjectMissing, StoreUnavailable
 from services.records.errors import DatabaseUnavailable
 from services.records.jobs import AnalysisResult, ClaimedJob, JobFailure
@@ -129,6 +131,12 @@ def jpeg(seed: int = 0) -> bytes:
     return cv2.imencode(".jpg", picture)[1].tobytes()
 
 
+def answer(**changes: Any) -> Finding:
+    """A finding that names melanoma."""
+    values = {"prediction": "MEL", "classes": ("MEL",), "probabilities": {"MEL": 0.7, "NV": 0.3}, "malignant_probability": 0.7}
+    return Finding(outcome=Outcome.PREDICTION, pipeline_version="p1", **{**values, **changes})
+
+
 def failing_on(analyzer: Analyzer, spoiled: Callable[[Prepared], bool], monkeypatch: pytest.MonkeyPatch) -> None:
     infer = analyzer.infer
 
@@ -149,6 +157,33 @@ def test_every_job_is_settled_once_and_leaves_mask_and_thumbnail(analyzer: Analy
     assert world.kinds() == ["AnalysisResult"] * 21
     assert sum(key.endswith("mask.png") for key in world.store.objects) == 21
     assert sum(key.endswith("thumbnail.jpg") for key in world.store.objects) == 21
+
+
+def test_a_heat_map_is_stored_where_the_row_names_one(world: World, analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = iter([b"\xff\xd8\xff heat", b""])
+    monkeypatch.setattr(analyzer, "finish", lambda *_: answer(heatmap_jpeg=next(made)))
+    for seed in range(2):
+        world.add(jpeg(seed))
+    world.pipeline.drain()
+    keys = [settled.heatmap_key for settled in world.ledger.settled.values() if isinstance(settled, AnalysisResult)]
+    assert len(keys) == 2
+    (key,) = filter(None, keys)
+    assert key.endswith("/p1/heatmap.jpg")
+    assert {name for name in world.store.objects if name.endswith("heatmap.jpg")} == {key}
+
+
+def test_answers_are_told_of_once_they_are_settled_and_failures_are_not(world: World) -> None:
+    told: list[tuple[ClaimedJob, AnalysisResult]] = []
+
+    def note(answered: Sequence[tuple[ClaimedJob, AnalysisResult]]) -> None:
+        assert all(job.job_id in world.ledger.settled for job, _ in answered)
+        told.extend(answered)
+
+    world.pipeline.answered = note
+    bad, good = world.add(jpeg()[:600]), world.add(jpeg(1))
+    world.pipeline.drain()
+    assert [(job.job_id, result.job_id) for job, result in told] == [(good.job_id, good.job_id)]
+    assert bad.job_id in world.ledger.settled
 
 
 def test_a_broken_file_fails_alone_and_is_not_tried_again(world: World) -> None:

@@ -3,6 +3,7 @@
 from services.records.tables.analysis import Analysis, Job
 from services.records.tables.base import Base
 from services.records.tables.cases import Case, IdempotencyKey, Image, Lesion, Patient
+from services.records.tables.models import ModelEvent, ModelVersion, ShadowAnalysis
 from services.records.tables.review import AuditEvent, AuditHead, Review
 from services.records.tables.tenants import ApiKey, Membership, Tenant, User
 
@@ -18,8 +19,11 @@ __all__ = [
     "Job",
     "Lesion",
     "Membership",
+    "ModelEvent",
+    "ModelVersion",
     "Patient",
     "Review",
+    "ShadowAnalysis",
     "Tenant",
     "User",
 ]

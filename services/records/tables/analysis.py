@@ -54,6 +54,7 @@ class Analysis(Owned, Base):
         CheckConstraint("malignant_probability BETWEEN 0 AND 1", name="malignant_probability"),
         CheckConstraint("top_probability BETWEEN 0 AND 1", name="top_probability"),
         CheckConstraint("outcome <> 'prediction' OR (top_class IS NOT NULL AND top_probability IS NOT NULL)", name="prediction"),
+        CheckConstraint("outcome <> 'set' OR cardinality(classes) >= 2", name="set"),
     )
 
     image_id: Mapped[UUID] = mapped_column(ForeignKey("images.id"))
@@ -68,3 +69,4 @@ class Analysis(Owned, Base):
     finding: Mapped[dict[str, Any]]
     mask_key: Mapped[str | None]
     thumbnail_key: Mapped[str | None]
+    heatmap_key: Mapped[str | None]

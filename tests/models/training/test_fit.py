@@ -60,7 +60,7 @@ def test_early_stopping_ends_a_run_that_learns_nothing_more(tmp_path: Path) -> N
 
 def test_frozen_epochs_move_the_head_alone(tmp_path: Path) -> None:
     torch.manual_seed(1)
-    before = Tiny().body[0].weight.detach().clone()
+    before = Tiny().get_parameter("body.0.weight").detach().clone()
     fitted = run(recipe(training={"epochs": 1, "frozen_epochs": 1}), tmp_path / "frozen")
     assert torch.equal(fitted.network.get_parameter("body.0.weight"), before)
     freed = run(recipe(training={"epochs": 2, "frozen_epochs": 1, "fine_tune_learning_rate": 0.5, "keep": "loss"}), tmp_path / "freed")

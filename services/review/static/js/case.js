@@ -1,5 +1,6 @@
-// The case page: which picture is on the stage, its outline, and the keys of the decision.
+// The case page: which picture is on the stage, its outline and heat map, and the keys of the decision.
 import { installDecision } from "./decision.js";
+import { drawHeat } from "./heat.js";
 import { isPlainKey, isTyping } from "./keys.js";
 import { drawOutline } from "./outline.js";
 
@@ -40,6 +41,32 @@ function outlineOf(picture) {
   });
 }
 
+// Off until it is asked for: the picture is judged first, and only then what the model saw in it.
+function heatOf(picture) {
+  const canvas = picture.querySelector("[data-heat]");
+  if (!canvas) return;
+  const switchOn = picture.querySelector("[data-heat-on]");
+  const opacity = picture.querySelector("[data-heat-opacity]");
+  const apply = () => {
+    canvas.hidden = !switchOn.checked;
+    canvas.style.opacity = opacity.value / 100;
+    for (const part of picture.querySelectorAll("[data-heat-part]")) part.hidden = !switchOn.checked;
+  };
+  let drawing = null;
+  switchOn.addEventListener("change", () => {
+    apply();
+    drawing ??= drawHeat(canvas).catch(() => {
+      switchOn.checked = false;
+      switchOn.disabled = true;
+      switchOn.parentElement.title = "The heat map could not be loaded. Load the page again.";
+      apply();
+    });
+  });
+  opacity.addEventListener("input", apply);
+  // A browser that comes back to the page keeps the box as it was left.
+  if (switchOn.checked) switchOn.dispatchEvent(new Event("change"));
+}
+
 function actualSizeOf(picture) {
   const box = picture.querySelector(".light-box");
   picture.querySelector("[data-actual]").addEventListener("change", (event) => box.classList.toggle("actual", event.target.checked));
@@ -65,12 +92,14 @@ function onKey(event) {
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (step && pictures.length > 1 && !event.target.matches("input")) show((selected() + step + pictures.length) % pictures.length);
   if (event.key === "1") toggle("[data-outline-on]");
+  if (event.key === "2") toggle("[data-heat-on]");
   if (event.key === "z") toggle("[data-actual]");
   if (event.key === "q") document.querySelector("[data-key=q]").click();
 }
 
 for (const picture of pictures) {
   outlineOf(picture);
+  heatOf(picture);
   actualSizeOf(picture);
   missingOf(picture);
 }
