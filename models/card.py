@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 FORMAT = 2
 LESION = ("lesion",)  # the one class of a segmenter
 # What cannot change an answer. Everything else is in the digest, so that a new field is until it is named here.
-NOT_IN_DIGEST = frozenset({"format", "name", "version", "data", "training", "metrics", "card_sha256"})
+NOT_IN_DIGEST = frozenset({"format", "name", "version", "data", "training", "metrics", "limits", "card_sha256"})
 DIGEST_DIGITS = 12
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -95,6 +95,7 @@ class Card(_Part):
     non_commercial: bool
     training: dict[str, JsonValue] = {}
     metrics: dict[str, JsonValue] = {}
+    limits: tuple[Words, ...] = ()
     sha256: Sha256
     card_sha256: Sha256
 

@@ -15,6 +15,9 @@ HEAD = """# Models
 Written by `{command}` from the cards (`bundle.json`) of the bundles named here. Every figure was taken through the analyzer, on files,
 by the command beside it; weights saw the training part, thresholds were fitted on the validation part, the test part judged.
 Intervals are 95 %, by bootstrap over lesions. Published figures stand under their own protocol and are no comparison where it differs.
+
+The crops of healthy skin were cut from pictures of ISIC 2018 Task 1 and PAD-UFES-20. The detector's training leaves those pictures out,
+but the networks below it may have seen them: the figures on crops are not blind, those on photographs are.
 """
 SYSTEMS = ("s0", "s1", "s1-attention", "s2", "s2-unet", "s3", "s4", "s4-by-lesion")
 FIGURES = (

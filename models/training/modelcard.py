@@ -18,18 +18,6 @@ HEADLINES = {
     "dice": "Dice",
     "share_under_0.65": "share of images under 0.65",
 }
-LIMITS = {
-    "segmentation": (
-        "Lesions that leave the picture, several lesions in one picture, and pictures without a lesion were rare in training.",
-        "The outline is a suggestion: measures taken from it carry its error.",
-    ),
-    "classification": (
-        "It knows its classes and no others; rare tumours are forced into the nearest of them unless the detector refuses them.",
-        "Training pictures show mostly light skin; figures for other skin are not known where the subgroup table has none.",
-        "It sees one picture: no history, no palpation, no patient.",
-    ),
-}
-LIMITS["sequence"] = (*LIMITS["classification"], "Trained on simulated evolution: no real follow-up was seen in training or measured.")
 
 
 def write_card(folder: Path, card: Mapping[str, Any]) -> Path:
@@ -53,9 +41,7 @@ def _lines(card: Mapping[str, Any]) -> Iterator[str]:
     yield from _strangers(card)
     yield "## Limits"
     yield ""
-    yield from (f"* {limit}" for limit in LIMITS[card["task"]])
-    if training["recipe"]["data"]["split"] == "image":
-        yield "* Split by image: pictures of one lesion lie on both sides, so these figures are too good for new patients."
+    yield from (f"* {limit}" for limit in card["limits"])
     if note := training.get("note"):
         yield f"* {note}"
 

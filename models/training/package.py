@@ -20,6 +20,7 @@ from models.training.calibration import PROVISIONAL, calibrate
 from models.training.figures import class_figures, class_sections, outline_sections, outside_scores
 from models.training.fit import Fitted
 from models.training.licences import Terms, terms_of
+from models.training.limits import limits_of
 from models.training.modelcard import write_card
 from models.training.recipe import Recipe, Task
 from models.training.report import report_of
@@ -128,6 +129,7 @@ def _card(recipe: Recipe, fitted: Fitted, parts: Mapping[Split, Sequence[Record]
         "data": f"{terms.data}; split by {recipe.data.split}",
         "licence": terms.licence,
         "non_commercial": terms.non_commercial,
+        "limits": limits_of(recipe),
         "training": {
             "command": provenance.command,
             "revision": provenance.revision,

@@ -30,7 +30,8 @@ class Product(nn.Module):
 
 def test_a_multiplication_and_an_addition_count_as_two() -> None:
     work = work_of(Product(), architecture="product", side=8)
-    assert work == Work(total=pytest.approx(2 * (192 * 100 + 100 * 10) / 1e9), mobilenet=0.0)
+    assert work.total == pytest.approx(2 * (192 * 100 + 100 * 10) / 1e9)
+    assert work.mobilenet == 0.0
 
 
 def test_only_the_encoder_of_an_outlining_network_is_mobilenets_work() -> None:
@@ -63,7 +64,7 @@ def test_every_thread_calls_and_every_call_counts() -> None:
 
 
 def test_the_last_line_has_the_promised_form() -> None:
-    assert last_line(FIGURES) == "bench-models: default pair 90.0 img/s on openvino, 1.05 of the limit (0.90 of the GEMM peak)"
+    assert last_line(FIGURES) == "bench-models: default pair 90.0 img/s on openvino, 1.18 of the limit (0.90 of the GEMM peak)"
 
 
 def test_the_page_names_its_command_every_network_and_what_was_not_measured() -> None:
