@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import schemathesis
 from apiflask import APIFlask
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, reject, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.errors import SerializationNotPossible
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
@@ -100,6 +101,9 @@ def test_generated_requests_are_answered_as_described(app: APIFlask, portal: Por
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def run(case: Any) -> None:
-        case.call_and_validate(headers=portal.headers, checks=CHECKS)
+        try:
+            case.call_and_validate(headers=portal.headers, checks=CHECKS)
+        except SerializationNotPossible:  # it drew a media type for a part that it cannot write itself
+            reject()
 
     run()
