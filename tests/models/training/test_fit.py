@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -77,26 +78,35 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_remedy(tmp_path: Path) 
 SCRIPT = """
 import sys, time
 from pathlib import Path
-import lightning
+import torch
 from models.training import fit as module
-from tests.models.training.test_fit import run
 from tests.models.training.drawn import recipe
+from tests.models.training.test_fit import run
 
 class Slow(module.History):
     def on_train_epoch_end(self, trainer, pl_module):
         super().on_train_epoch_end(trainer, pl_module)
-        time.sleep(0.5)
+        time.sleep(float(sys.argv[2]))
 
 module.History = Slow
-run(recipe(training={"epochs": 6, "average": 0.9}), Path(sys.argv[1]))
+fitted = run(recipe(training={"epochs": 6, "average": 0.9}), Path(sys.argv[1]))
+torch.save({"history": fitted.history, "weights": fitted.network.state_dict()}, Path(sys.argv[1]) / "fitted.pt")
 """
 
 
+def started(folder: Path, *, pause: float = 0.0) -> subprocess.Popen[bytes]:
+    """A run in a process of its own: bits repeat only where threads and arithmetic modes are the same, and other tests change both."""
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder), str(pause)], env=environment)
+
+
+def fitted_in(folder: Path) -> dict[str, Any]:
+    return dict(torch.load(folder / "fitted.pt", weights_only=True))
+
+
 def test_a_run_killed_on_its_way_ends_with_the_same_weights(tmp_path: Path) -> None:
-    chosen = recipe(training={"epochs": 6, "average": 0.9})
-    undisturbed = run(chosen, tmp_path / "undisturbed")
-    killed = tmp_path / "killed"
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(killed)], env={**os.environ, "PYTHONPATH": str(Path.cwd())})
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    whole, process = started(undisturbed), started(killed, pause=0.5)
     deadline = time.monotonic() + 120
     while not (killed / "last.ckpt").exists():
         assert time.monotonic() < deadline, "the run never wrote a checkpoint"
@@ -105,11 +115,13 @@ def test_a_run_killed_on_its_way_ends_with_the_same_weights(tmp_path: Path) -> N
     time.sleep(0.3)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    resumed = run(chosen, killed)
-    assert [row["epoch"] for row in resumed.history] == [1, 2, 3, 4, 5, 6]
-    assert resumed.history == undisturbed.history
-    for name, value in undisturbed.network.state_dict().items():
-        assert torch.equal(resumed.network.state_dict()[name], value), name
+    assert not (killed / "fitted.pt").exists()
+    assert started(killed).wait(120) == whole.wait(120) == 0
+    resumed, straight = fitted_in(killed), fitted_in(undisturbed)
+    assert [row["epoch"] for row in resumed["history"]] == [1, 2, 3, 4, 5, 6]
+    assert resumed["history"] == straight["history"]
+    for name, value in straight["weights"].items():
+        assert torch.equal(resumed["weights"][name], value), name
 
 
 def test_each_epoch_has_its_own_order_and_repeats_it() -> None:
