@@ -53,12 +53,14 @@ class Database:
         return cls(engine)
 
     @contextmanager
-    def transaction(self, *, tenants: Iterable[UUID] | None = None) -> Iterator[Session]:
+    def transaction(self, *, tenants: Iterable[UUID] | None = None, user: UUID | None = None, admin: bool = False) -> Iterator[Session]:
         """Give a session; commit when the block ends, roll back when it raises.
 
         Args:
             tenants: whose rows the intake and review logins may see and write. None means nobody's;
                 the worker's login sees all tenants either way.
+            user: whose own rows (saved views) the review login may see and write.
+            admin: let the review login see and write portals, keys and memberships, and read the audit trail. Never patients.
 
         Raises:
             DatabaseUnavailable: Postgres is away, or gave this transaction up (a deadlock, a shutdown).
@@ -67,6 +69,10 @@ class Database:
             with self._sessions.begin() as session:
                 if tenants is not None:
                     bind_tenants(session=session, tenants=tenants)
+                if user is not None:
+                    set_local(session=session, name="user", value=str(user))
+                if admin:
+                    set_local(session=session, name="admin", value="on")
                 yield session
         except PoolTimeout as error:
             raise DatabaseUnavailable("All database connections are busy: try again.") from error

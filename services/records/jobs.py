@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Row, Select, Subquery, Update, case, exist
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from services.records.answers import store_answers
 from services.records.audit import Actor, Subject, record_event
 from services.records.errors import InvalidRecord
 from services.records.states import AuditAction, CaseState, JobState, Outcome
@@ -305,6 +306,7 @@ def _settle_cases(session: Session, jobs: Sequence[JobRow]) -> None:
     still_open = exists().where(Image.case_id == Case.id, Job.image_id == Image.id, Job.state.in_(OPEN))
     settled = update(Case).where(Case.id.in_(case_ids), Case.state == CaseState.QUEUED, ~still_open)
     session.execute(settled.values(state=CaseState.AWAITING_REVIEW).execution_options(synchronize_session=False))
+    store_answers(session=session, case_ids=case_ids)
 
 
 def _lock_all(session: Session, owner: str, job_ids: Collection[UUID]) -> None:

@@ -16,6 +16,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 from services.records.states import Urgency
 
 UNKNOWN_RISK = 0.5
+# Steps of the risk by which cases are sorted: finer than any model is sure of.
+RISK_LEVELS = 20
 
 
 def urgency_rank(urgency: InstrumentedAttribute[Urgency]) -> ColumnElement[int]:

@@ -4,10 +4,12 @@ from enum import StrEnum
 
 
 class CaseState(StrEnum):
-    """A case waits for its images, then for a dermatologist, and is then decided."""
+    """A case waits for its images, then for a dermatologist, where the policy asks for it for a second and a lead; then it is decided."""
 
     QUEUED = "queued"
     AWAITING_REVIEW = "awaiting_review"
+    AWAITING_SECOND_READ = "awaiting_second_read"
+    AWAITING_ADJUDICATION = "awaiting_adjudication"
     REVIEWED = "reviewed"
 
     @property
@@ -76,11 +78,40 @@ class Outcome(StrEnum):
 
 
 class Decision(StrEnum):
-    """What the dermatologist said about the leading answer."""
+    """What the dermatologist said about the leading answer; the last two leave the case open."""
 
     CONFIRM = "confirm"
     CORRECT = "correct"
     NOT_ASSESSABLE = "not_assessable"
+    SECOND_OPINION = "second_opinion"
+    WITHDRAWN = "withdrawn"
+
+
+class ReviewKind(StrEnum):
+    """Which step of reading a review is."""
+
+    FIRST = "first"
+    SECOND = "second"
+    ADJUDICATION = "adjudication"
+    AMENDMENT = "amendment"
+    UNDO = "undo"
+
+
+class Management(StrEnum):
+    """What should happen to the patient next."""
+
+    DISCHARGE = "discharge"
+    FOLLOW_UP = "follow_up"
+    FACE_TO_FACE = "face_to_face"
+    URGENT_REFERRAL = "urgent_referral"
+
+
+class TrialState(StrEnum):
+    """A visitor's picture waits for the worker, then has an answer or a reason for none."""
+
+    QUEUED = "queued"
+    DONE = "done"
+    FAILED = "failed"
 
 
 class Role(StrEnum):
@@ -128,6 +159,21 @@ class AuditAction(StrEnum):
     MODEL_SHADOWED = "model.shadowed"
     MODEL_RETIRED = "model.retired"
     MODEL_ROLLED_BACK = "model.rolled_back"
+    PORTAL_CHANGED = "portal.changed"
+    USER_CHANGED = "user.changed"
+    SECOND_FACTOR_SET = "second_factor.set"
+    SECOND_FACTOR_REMOVED = "second_factor.removed"
+    AUDIT_READ = "audit.read"
+    CASE_CLAIMED = "case.claimed"
+    CASE_RELEASED = "case.released"
+    OPINION_GIVEN = "opinion.given"
+    REVIEW_UNDONE = "review.undone"
+    REVIEW_AMENDED = "review.amended"
+    OUTLINE_CORRECTED = "outline.corrected"
+    OUTLINE_MEASURED = "outline.measured"
+    STATISTICS_READ = "statistics.read"
+    TEMPLATE_CHANGED = "template.changed"
+    DATASET_EXPORTED = "dataset.exported"
 
 
 class ModelKind(StrEnum):

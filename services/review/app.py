@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from flask import Flask, request
+from flask import Flask, current_app, request
 from flask_wtf.csrf import CSRFProtect
 
 from services.objects import ObjectStore
 from services.records.database import Database
-from services.review import desk_pages, health, model_pages, pictures, reader, signin
+from services.review import desk_pages, health, model_pages, pictures, reader, signin, vendor
 from services.review.problems import install_problems
 from services.review.security import install_headers
 from services.review.throttle import SignInThrottle
@@ -27,8 +27,8 @@ def create_app(settings: Settings) -> Flask:
     app.config.from_mapping(_configuration(settings))
     app.extensions["dermatrail"] = reader.Desk(Database.connect(settings), ObjectStore.connect(settings), SignInThrottle())
     CSRFProtect(app)
-    for blueprint in (health.blueprint, signin.blueprint, desk_pages.blueprint, model_pages.blueprint, pictures.blueprint):
-        app.register_blueprint(blueprint)
+    for pages in (health, signin, desk_pages, model_pages, pictures, vendor):
+        app.register_blueprint(pages.blueprint)
     install_problems(app)
     install_headers(app, secure=settings.secure_cookies)
     app.context_processor(_for_every_page)
@@ -49,6 +49,7 @@ def _configuration(settings: Settings) -> dict[str, object]:
         "WTF_CSRF_TIME_LIMIT": None,
         # The library's extra check wants a Referer, which our own Referrer-Policy withholds; token and SameSite stand.
         "WTF_CSRF_SSL_STRICT": False,
+        "VENDOR_FOLDER": vendor.FOLDER,
     }
 
 
@@ -64,4 +65,8 @@ def _secret(settings: Settings) -> str:
 
 def _for_every_page() -> dict[str, object]:
     theme = request.cookies.get("theme")
-    return {"theme": theme if theme in ("light", "dark") else "", "reader": reader.shown_in_bar()}
+    return {
+        "theme": theme if theme in ("light", "dark") else "",
+        "reader": reader.shown_in_bar(),
+        "vendor_cure": vendor.CURE if vendor.missing(current_app.config["VENDOR_FOLDER"]) else None,
+    }

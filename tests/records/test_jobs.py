@@ -196,7 +196,7 @@ def test_claiming_and_completing_a_batch_takes_the_same_few_statements_whatever_
         counts.append([len(statements)])
         worker.complete(claimed)
         counts[-1].append(len(statements))
-    assert counts == [[2, 7], [2, 7]]
+    assert counts == [[2, 8], [2, 8]]
 
 
 def test_nothing_to_do_takes_one_statement(portal: Portal, worker: Worker, statements: Statements) -> None:
@@ -227,7 +227,7 @@ def test_settling_one_kind_takes_no_more_statements_than_that_kind(portal: Porta
     claimed = worker.claim()
     statements.clear()
     worker.settle(claimed, [], [])
-    assert len(statements) == 5
+    assert len(statements) == 6
 
 
 @pytest.mark.parametrize(

@@ -83,16 +83,29 @@ def test_migrating_down_leaves_nothing_and_up_again_works(scratch: URL, scratch_
 def test_every_table_with_a_tenant_has_forced_row_level_security(migrated: Connection) -> None:
     secured = "SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity"
     with_tenant = {table.name for table in Base.metadata.tables.values() if "tenant_id" in table.columns}
-    assert len(with_tenant) == 12
-    assert with_tenant | {"tenants"} == {name for (name,) in rows(migrated, secured)}
+    assert len(with_tenant) == 16
+    assert with_tenant | {"tenants", "saved_views"} == {name for (name,) in rows(migrated, secured)}
 
 
 def test_no_process_may_delete_or_rewrite(migrated: Connection) -> None:
     rights = rows(migrated, RIGHTS)
-    assert {right for _, _, right in rights} == {"SELECT", "INSERT", "UPDATE"}
-    assert {table for table, _, right in rights if right == "UPDATE"} == {"patients", "lesions", "cases", "jobs"}
-    assert {(table, role) for table, role, right in rights if table.startswith("audit") and right != "INSERT"} == set()
+    changed = {(table, role.removeprefix("dermatrail_")) for table, role, right in rights if right == "UPDATE"}
+    people = {
+        (table, "review") for table in ("tenants", "api_keys", "users", "model_versions", "note_templates", "saved_views", "case_claims")
+    }
+    worked = {(table, "worker") for table in ("cases", "jobs", "images", "outlines", "trials")}
+    assert changed == people | worked | {("patients", "intake"), ("lesions", "intake"), ("cases", "intake"), ("cases", "review")}
+    deleted = {(table, role.removeprefix("dermatrail_")) for table, role, right in rights if right == "DELETE"}
+    assert deleted == {("memberships", "review"), ("saved_views", "review"), ("trials", "worker")}
+    assert {right for table, _, right in rights if table == "audit_events"} == {"INSERT", "SELECT"}
+    assert {(role, right) for table, role, right in rights if table == "audit_heads"} == {("dermatrail_review", "SELECT")}
     assert {role for table, role, _ in rights if table in {"memberships", "reviews"} and role.endswith("worker")} == set()
+
+
+def test_the_secret_of_a_key_is_read_by_intake_alone(migrated: Connection) -> None:
+    columns = "SELECT grantee FROM information_schema.column_privileges WHERE table_name = 'api_keys' AND column_name = 'secret_hash' "
+    readers = {role for (role,) in rows(migrated, columns + "AND privilege_type = 'SELECT' AND grantee LIKE 'dermatrail__%'")}
+    assert readers == {"dermatrail_intake"}
 
 
 def test_the_group_roles_cannot_log_in_or_pass_row_level_security(migrated: Connection) -> None:
@@ -103,7 +116,7 @@ def test_the_group_roles_cannot_log_in_or_pass_row_level_security(migrated: Conn
 
 
 @pytest.mark.parametrize("table", ["analyses", "reviews", "audit_events"])
-@pytest.mark.parametrize("change", ["UPDATE {} SET created_at = now()", "DELETE FROM {}", "TRUNCATE {}"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET created_at = now()", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
 def test_what_was_said_decided_or_done_cannot_be_changed_even_by_the_owner(migrated: Connection, table: str, change: str) -> None:
     with pytest.raises(Exception, match=f"{table} is append-only"):
         migrated.execute(text(change.format(table)))

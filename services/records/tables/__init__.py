@@ -3,9 +3,11 @@
 from services.records.tables.analysis import Analysis, Job
 from services.records.tables.base import Base
 from services.records.tables.cases import Case, IdempotencyKey, Image, Lesion, Patient
+from services.records.tables.desk import CaseClaim, FirstOpinion, NoteTemplate, Outline, SavedView
 from services.records.tables.models import ModelEvent, ModelVersion, ShadowAnalysis
 from services.records.tables.review import AuditEvent, AuditHead, Review
 from services.records.tables.tenants import ApiKey, Membership, Tenant, User
+from services.records.tables.trials import Trial
 
 __all__ = [
     "Analysis",
@@ -14,6 +16,8 @@ __all__ = [
     "AuditHead",
     "Base",
     "Case",
+    "CaseClaim",
+    "FirstOpinion",
     "IdempotencyKey",
     "Image",
     "Job",
@@ -21,9 +25,13 @@ __all__ = [
     "Membership",
     "ModelEvent",
     "ModelVersion",
+    "NoteTemplate",
+    "Outline",
     "Patient",
     "Review",
+    "SavedView",
     "ShadowAnalysis",
     "Tenant",
+    "Trial",
     "User",
 ]

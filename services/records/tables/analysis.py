@@ -55,6 +55,7 @@ class Analysis(Owned, Base):
         CheckConstraint("top_probability BETWEEN 0 AND 1", name="top_probability"),
         CheckConstraint("outcome <> 'prediction' OR (top_class IS NOT NULL AND top_probability IS NOT NULL)", name="prediction"),
         CheckConstraint("outcome <> 'set' OR cardinality(classes) >= 2", name="set"),
+        Index("ix_analyses_created", "tenant_id", "created_at"),
     )
 
     image_id: Mapped[UUID] = mapped_column(ForeignKey("images.id"))
@@ -70,3 +71,4 @@ class Analysis(Owned, Base):
     mask_key: Mapped[str | None]
     thumbnail_key: Mapped[str | None]
     heatmap_key: Mapped[str | None]
+    hairfree_key: Mapped[str | None]

@@ -44,13 +44,13 @@ class Owned(Born):
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
 
 
-def words(kind: type[StrEnum], name: str) -> Enum:
+def words(kind: type[StrEnum], name: str, *, constrained: bool = True) -> Enum:
     """Return a text column type that admits exactly the values of ``kind``, by a check constraint."""
     return Enum(
         kind,
         name=name,
         native_enum=False,
-        create_constraint=True,
+        create_constraint=constrained,
         length=32,
         values_callable=lambda members: [member.value for member in members],
     )

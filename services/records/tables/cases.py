@@ -3,11 +3,17 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, Label, SmallInteger, Text, UniqueConstraint, false, literal_column
 from sqlalchemy.orm import Mapped, mapped_column
 
-from services.records.states import CaseState, Laterality, Modality, Sex, Urgency
-from services.records.tables.base import Base, Owned, word_column
+from services.records.states import CaseState, Laterality, Modality, Outcome, Sex, Urgency
+from services.records.tables.base import Base, Owned, word_column, words
+
+OPEN = "state <> 'reviewed'"
+SLA_HOURS = "((EXTRACT(epoch FROM (due_at - received_at)) / (3600)::numeric))::integer"
+# What is typed into a search box is the beginning of a reference, in any case of letters.
+SEARCHED: Label[str] = literal_column("lower(reference)", Text).label("search")
+BEGINNING = {"search": "text_pattern_ops"}
 
 
 class Patient(Owned, Base):
@@ -18,12 +24,14 @@ class Patient(Owned, Base):
         UniqueConstraint("tenant_id", "reference"),
         CheckConstraint("birth_year BETWEEN 1850 AND 2200", name="birth_year"),
         CheckConstraint("fitzpatrick BETWEEN 1 AND 6", name="fitzpatrick"),
+        Index("ix_patients_search", "tenant_id", SEARCHED, postgresql_ops=BEGINNING),
     )
 
     reference: Mapped[str]
     sex: Mapped[Sex | None] = word_column(Sex, "sex")
     birth_year: Mapped[int | None] = mapped_column(SmallInteger)
     fitzpatrick: Mapped[int | None] = mapped_column(SmallInteger)
+    consent_training: Mapped[bool] = mapped_column(server_default=false())
 
 
 class Lesion(Owned, Base):
@@ -39,13 +47,24 @@ class Lesion(Owned, Base):
 
 
 class Case(Owned, Base):
-    """One question to a dermatologist. Decided exactly when ``reviewed_at`` is set."""
+    """One question to a dermatologist. Decided exactly when ``reviewed_at`` is set.
+
+    ``risk`` and what follows repeat the answer about the leading image, so that a worklist reads one index and no finding;
+    :mod:`services.records.answers` writes them with the answers. ``risk_level`` is the risk in twentieths.
+    """
 
     __tablename__ = "cases"
     __table_args__ = (
         CheckConstraint("(state = 'reviewed') = (reviewed_at IS NOT NULL)", name="reviewed"),
         Index("ix_cases_list", "tenant_id", "received_at", "id"),
-        Index("ix_cases_undecided", "tenant_id", "state", postgresql_where="state <> 'reviewed'"),
+        CheckConstraint("lead_outcome IN ('prediction', 'set', 'abstain')", name="lead_outcome"),
+        CheckConstraint("risk BETWEEN 0 AND 1", name="risk"),
+        CheckConstraint("risk_level BETWEEN 0 AND 20", name="risk_level"),
+        Index("ix_cases_open", "tenant_id", "state", "sla_hours", "risk_level", "received_at", "id", postgresql_where=OPEN),
+        Index("ix_cases_due", "tenant_id", "state", "due_at", postgresql_where=OPEN),
+        Index("ix_cases_reviewed", "tenant_id", "reviewed_at", postgresql_where="state = 'reviewed'"),
+        Index("ix_cases_lesion_id", "lesion_id"),
+        Index("ix_cases_search", "tenant_id", SEARCHED, postgresql_ops=BEGINNING),
         Index("ix_cases_patient_id", "patient_id"),
     )
 
@@ -58,6 +77,17 @@ class Case(Owned, Base):
     received_at: Mapped[datetime]
     due_at: Mapped[datetime]
     reviewed_at: Mapped[datetime | None]
+    sla_hours: Mapped[int] = mapped_column(Computed(SLA_HOURS, persisted=True))
+    risk: Mapped[float | None]
+    risk_level: Mapped[int] = mapped_column(SmallInteger, server_default="10")
+    lead_image_id: Mapped[UUID | None]
+    lead_outcome: Mapped[Outcome | None] = mapped_column(words(Outcome, "lead_outcome", constrained=False))
+    lead_classes: Mapped[list[str]] = mapped_column(server_default="{}")
+    lead_class: Mapped[str | None]
+    lead_probability: Mapped[float | None]
+    lead_thumbnail_key: Mapped[str | None]
+    flags: Mapped[list[str]] = mapped_column(server_default="{}")
+    not_analysed: Mapped[str | None]
 
 
 class Image(Owned, Base):
@@ -83,6 +113,7 @@ class Image(Owned, Base):
     pixel_spacing_mm: Mapped[float | None]
     original_key: Mapped[str]
     view_key: Mapped[str]
+    tiles_key: Mapped[str | None]
 
 
 class IdempotencyKey(Owned, Base):

@@ -3,21 +3,32 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from services.records.states import ActorKind, Decision
+from services.records.states import ActorKind, Decision, Management, ReviewKind
 from services.records.tables.base import Base, Born, Owned, word_column
 
 
 class Review(Owned, Base):
-    """Who decided what, and exactly what they were shown when they did."""
+    """Who decided what, and exactly what they were shown when they did.
+
+    A review stands until another one supersedes it, and is superseded once: of two amendments at once, one wins.
+    """
 
     __tablename__ = "reviews"
     __table_args__ = (
-        CheckConstraint("(decision = 'not_assessable') = (diagnosis IS NULL)", name="diagnosis"),
+        CheckConstraint("decision = 'second_opinion' OR (decision IN ('confirm', 'correct')) = (diagnosis IS NOT NULL)", name="diagnosis"),
         CheckConstraint("decision <> 'not_assessable' OR reason IS NOT NULL", name="reason"),
+        CheckConstraint("(kind = 'undo') = (decision = 'withdrawn')", name="undo"),
+        CheckConstraint("kind NOT IN ('amendment', 'undo') OR supersedes IS NOT NULL", name="supersedes"),
+        CheckConstraint("kind NOT IN ('adjudication', 'amendment') OR btrim(coalesce(rationale, '')) <> ''", name="rationale"),
+        CheckConstraint("(coalesce(management, '') = 'follow_up') = (follow_up_months IS NOT NULL)", name="follow_up"),
+        CheckConstraint("follow_up_months BETWEEN 1 AND 60", name="follow_up_months"),
+        CheckConstraint("reading_seconds >= 0", name="reading_seconds"),
+        UniqueConstraint("supersedes"),
         Index("ix_reviews_case_id", "case_id"),
+        Index("ix_reviews_created", "tenant_id", "created_at"),
     )
 
     case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
@@ -27,6 +38,12 @@ class Review(Owned, Base):
     reason: Mapped[str | None]
     note: Mapped[str] = mapped_column(server_default="")
     shown: Mapped[dict[str, Any]]
+    kind: Mapped[ReviewKind] = word_column(ReviewKind, "kind", server_default=ReviewKind.FIRST)
+    supersedes: Mapped[UUID | None] = mapped_column(ForeignKey("reviews.id"))
+    management: Mapped[Management | None] = word_column(Management, "management")
+    follow_up_months: Mapped[int | None] = mapped_column(SmallInteger)
+    rationale: Mapped[str | None]
+    reading_seconds: Mapped[int | None]
 
 
 class AuditEvent(Born, Base):

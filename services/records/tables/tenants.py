@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.records.states import Role, Urgency, UserState
@@ -11,16 +11,28 @@ from services.records.tables.base import Base, Born, Owned, word_column
 
 
 class Tenant(Born, Base):
-    """A portal. The ``*_hours`` are its service level: hours from receipt to the due decision."""
+    """A portal. The ``*_hours`` are its service level: hours from receipt to the due decision.
+
+    ``second_read_*``: which first decisions a second reader sees, too: a random share, from this risk on, and where reader and
+    model disagree. ``blind_first_read``: the reader says what they think before they see what the model thinks.
+    """
 
     __tablename__ = "tenants"
-    __table_args__ = (CheckConstraint("least(urgent_hours, soon_hours, routine_hours) > 0", name="hours"),)
+    __table_args__ = (
+        CheckConstraint("least(urgent_hours, soon_hours, routine_hours) > 0", name="hours"),
+        CheckConstraint("second_read_share BETWEEN 0 AND 1", name="second_read_share"),
+        CheckConstraint("second_read_risk BETWEEN 0 AND 1", name="second_read_risk"),
+    )
 
     name: Mapped[str]
     slug: Mapped[str] = mapped_column(unique=True)
     urgent_hours: Mapped[int] = mapped_column(server_default="24")
     soon_hours: Mapped[int] = mapped_column(server_default="72")
     routine_hours: Mapped[int] = mapped_column(server_default="336")
+    blind_first_read: Mapped[bool] = mapped_column(server_default=false())
+    second_read_share: Mapped[float] = mapped_column(server_default="0")
+    second_read_risk: Mapped[float | None]
+    second_read_disagreement: Mapped[bool] = mapped_column(server_default=false())
 
     @classmethod
     def hours(cls, urgency: Urgency) -> Mapped[int]:
@@ -41,16 +53,30 @@ class ApiKey(Owned, Base):
 
 
 class User(Born, Base):
-    """A person who signs in. A user belongs to no tenant; memberships say whose cases they read."""
+    """A person who signs in. A user belongs to no tenant; memberships say whose cases they read.
+
+    ``trainee``: every decision of theirs has a second reader. ``totp_secret`` is encrypted; ``totp_last_step`` is the last time
+    step whose code was used, so that a code works once. ``recovery_hashes``: SHA-256 of the recovery codes that are left.
+    """
 
     __tablename__ = "users"
-    __table_args__ = (CheckConstraint("email = lower(email)", name="email_lower"),)
+    __table_args__ = (
+        CheckConstraint("email = lower(email)", name="email_lower"),
+        CheckConstraint("totp_confirmed_at IS NULL OR totp_secret IS NOT NULL", name="totp"),
+        UniqueConstraint("oidc_subject"),
+    )
 
     email: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     role: Mapped[Role] = word_column(Role, "role")
     state: Mapped[UserState] = word_column(UserState, "state", server_default=UserState.ACTIVE)
     password_hash: Mapped[str]
+    trainee: Mapped[bool] = mapped_column(server_default=false())
+    totp_secret: Mapped[str | None]
+    totp_confirmed_at: Mapped[datetime | None]
+    totp_last_step: Mapped[int | None] = mapped_column(BigInteger)
+    recovery_hashes: Mapped[list[str]] = mapped_column(server_default="{}")
+    oidc_subject: Mapped[str | None]
 
 
 class Membership(Owned, Base):

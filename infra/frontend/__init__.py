@@ -1,0 +1,1 @@
+"""Browser libraries of the desk, installed from npm at set-up; none is kept in the repository."""

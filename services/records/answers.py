@@ -1,0 +1,75 @@
+"""The answer about a case's leading image, written beside the case: what worklists sort, filter and show.
+
+Of each image the latest analysis counts, of those the one of highest malignant probability leads.
+"""
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, cast, func, select, true, update
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql.selectable import LateralFromClause
+from sqlalchemy.types import SmallInteger
+
+from services.records import priority
+from services.records.states import JobState, Outcome
+from services.records.tables import Analysis, Case, Image, Job
+
+COPIED = ("lead_outcome", "lead_classes", "lead_class", "lead_probability", "lead_thumbnail_key", "lead_image_id", "flags")
+
+
+def store_answers(*, session: Session, case_ids: Collection[UUID]) -> None:
+    """Bring the answers beside these cases up to date, in one statement."""
+    if not case_ids:
+        return
+    asked = aliased(Case)
+    lead, failed = _lead(asked), _failed(asked)
+    unanswered = failed.c.reason.is_not(None) | (func.coalesce(lead.c.lead_outcome, Outcome.ABSTAIN) == Outcome.ABSTAIN)
+    risk = priority.risk(lead.c.risk, unanswered)
+    answer = (
+        select(asked.id, *(lead.c[name] for name in COPIED), failed.c.reason, risk.label("risk"))
+        .select_from(asked)
+        .outerjoin(lead, true())
+        .outerjoin(failed, true())
+        .where(asked.id.in_(case_ids))
+        .subquery("answer")
+    )
+    values: dict[str, ColumnElement[Any]] = {name: answer.c[name] for name in COPIED}
+    values["lead_classes"] = func.coalesce(answer.c.lead_classes, "{}")
+    values["flags"] = func.coalesce(answer.c.flags, "{}")
+    level = cast(func.round(answer.c.risk * priority.RISK_LEVELS), SmallInteger)
+    change = update(Case).where(Case.id == answer.c.id).values(**values, risk=answer.c.risk, risk_level=level, not_analysed=answer.c.reason)
+    session.execute(change.execution_options(synchronize_session=False))
+
+
+def _lead(asked: type[Case]) -> LateralFromClause:
+    """The leading analysis of a case, under the names of the case's columns."""
+    answer = (
+        Analysis.outcome.label("lead_outcome"),
+        Analysis.classes.label("lead_classes"),
+        Analysis.top_class.label("lead_class"),
+        Analysis.top_probability.label("lead_probability"),
+        Analysis.thumbnail_key.label("lead_thumbnail_key"),
+        Analysis.malignant_probability.label("risk"),
+        Analysis.flags,
+    )
+    latest = (
+        select(Analysis.image_id.label("lead_image_id"), *answer)
+        .join(Image, Image.id == Analysis.image_id)
+        .where(Image.case_id == asked.id)
+        .ext(distinct_on(Analysis.image_id))
+        .order_by(Analysis.image_id, Analysis.created_at.desc())
+        .correlate(asked)
+        .subquery("latest")
+    )
+    return select(latest).order_by(latest.c.risk.desc(), latest.c.lead_image_id).limit(1).lateral("lead")
+
+
+def _failed(asked: type[Case]) -> LateralFromClause:
+    """Why an image of the case has no answer at all."""
+    answered = select(Analysis.id).where(Analysis.image_id == Image.id).exists()
+    failed = (Image.case_id == asked.id, Job.state == JobState.FAILED, ~answered)
+    named = select(Job.reason).join(Image, Image.id == Job.image_id).where(*failed).correlate(asked)
+    return named.order_by(Image.position).limit(1).lateral("failed")
