@@ -125,7 +125,7 @@ def extend_tenants_and_users() -> None:
     op.add_column("users", sa.Column("oidc_subject", sa.Text(), nullable=True))
     op.create_check_constraint(op.f("ck_users_totp"), "users", "totp_confirmed_at IS NULL OR totp_secret IS NOT NULL")
     op.create_unique_constraint(op.f("uq_users_oidc_subject"), "users", ["oidc_subject"])
-    op.add_column("patients", sa.Column("consent_training", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("patients", sa.Column("consent_training", sa.Boolean(), nullable=True))
     op.create_index("ix_patients_search", "patients", ["tenant_id", SEARCHED], postgresql_ops={"search": "text_pattern_ops"})
 
 

@@ -200,6 +200,7 @@ def _new_case(case: CaseIn) -> NewCase:
         sex=case.patient.sex,
         birth_year=case.patient.birth_year,
         fitzpatrick=case.patient.fitzpatrick,
+        consent_training=case.patient.consent_training,
         lesion_reference=case.lesion.reference,
         body_site=case.lesion.body_site,
         laterality=case.lesion.laterality,

@@ -41,7 +41,11 @@ def case(view: CaseView) -> CaseOut:
         status=view.state,
         reference=view.reference,
         patient=PatientIn.model_construct(
-            reference=view.patient_reference, sex=view.sex, birth_year=view.birth_year, fitzpatrick=view.fitzpatrick
+            reference=view.patient_reference,
+            sex=view.sex,
+            birth_year=view.birth_year,
+            fitzpatrick=view.fitzpatrick,
+            consent_training=view.consent_training,
         ),
         lesion=LesionIn.model_construct(reference=view.lesion_reference, body_site=view.body_site, laterality=view.laterality),
         urgency=view.urgency,

@@ -43,6 +43,10 @@ class PatientIn(Strict):
     sex: Sex | None = None
     birth_year: Whole | None = Field(default=None, ge=1900, le=2100)
     fitzpatrick: Whole | None = Field(default=None, ge=1, le=6, description="Fitzpatrick skin type, 1 to 6.")
+    consent_training: bool | None = Field(
+        default=None,
+        description="The patient agrees that their pictures teach models; what is not said means no. The newest word counts, also a no.",
+    )
 
 
 class LesionIn(Strict):

@@ -29,6 +29,7 @@ class NewCase:
     sex: Sex | None = None
     birth_year: int | None = None
     fitzpatrick: int | None = None
+    consent_training: bool | None = None
     lesion_reference: str | None = None
     body_site: str | None = None
     laterality: Laterality | None = None
@@ -101,7 +102,7 @@ def _insert_due_case(urgency: Urgency) -> Executable:
 
 # Built once: building them for every upload cost more than running them.
 CLAIM_KEY = upsert(_table(IdempotencyKey)).on_conflict_do_nothing().returning(_table(IdempotencyKey).c.id)
-UPSERT_PATIENT = _upsert(Patient, unique=["tenant_id", "reference"], said=["sex", "birth_year", "fitzpatrick"])
+UPSERT_PATIENT = _upsert(Patient, unique=["tenant_id", "reference"], said=["sex", "birth_year", "fitzpatrick", "consent_training"])
 UPSERT_LESION = _upsert(Lesion, unique=["patient_id", "reference"], said=["body_site", "laterality"])
 INSERT_CASE = {urgency: _insert_due_case(urgency) for urgency in Urgency}
 INSERT_IMAGE = insert(_table(Image))
@@ -232,7 +233,7 @@ def _insert_case(session: Session, tenant_id: UUID, case_id: UUID, case: NewCase
 
 def _patient(session: Session, tenant_id: UUID, case: NewCase) -> UUID:
     """Get or create; what the portal says now fills gaps and corrects what it said before."""
-    said = {"sex": case.sex, "birth_year": case.birth_year, "fitzpatrick": case.fitzpatrick}
+    said = {name: getattr(case, name) for name in ("sex", "birth_year", "fitzpatrick", "consent_training")}
     values = {"id": uuid4(), "tenant_id": tenant_id, "reference": case.patient_reference, **said}
     return _get_or_create(session, UPSERT_PATIENT, values)
 

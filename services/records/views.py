@@ -81,6 +81,7 @@ class CaseView:
     sex: Sex | None
     birth_year: int | None
     fitzpatrick: int | None
+    consent_training: bool | None
     lesion_reference: str | None
     body_site: str | None
     laterality: Laterality | None
@@ -129,6 +130,7 @@ def load_case(*, session: Session, tenant_ids: Sequence[UUID], case_id: UUID) ->
         sex=patient.sex,
         birth_year=patient.birth_year,
         fitzpatrick=patient.fitzpatrick,
+        consent_training=patient.consent_training,
         lesion_reference=lesion.reference if lesion else None,
         body_site=lesion.body_site if lesion else None,
         laterality=lesion.laterality if lesion else None,

@@ -16,7 +16,7 @@ from tests.intake.conftest import Backstage, Contents, Portal, Sender
 from tests.pictures.samples import dicom, exif, gradient, jpeg, saved
 
 WHOLE_CASE = {
-    "patient": {"reference": "P-7", "sex": "female", "birth_year": 1961, "fitzpatrick": 2},
+    "patient": {"reference": "P-7", "sex": "female", "birth_year": 1961, "fitzpatrick": 2, "consent_training": True},
     "lesion": {"reference": "L-2", "body_site": "back", "laterality": "left"},
     "reference": "R-9",
     "urgency": "urgent",

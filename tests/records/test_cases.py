@@ -80,6 +80,14 @@ def test_the_same_patient_and_lesion_are_met_again_and_gaps_are_filled(portal: P
     assert (view.birth_year, view.sex, view.body_site, view.laterality) == (1960, Sex.MALE, "back", Laterality.LEFT)
 
 
+def test_consent_is_what_was_said_last_and_nothing_said_changes_nothing(portal: Portal) -> None:
+    case = portal.submit()
+    assert portal.status(case.id).consent_training is None
+    for said, known in ((True, True), (None, True), (False, False)):
+        portal.submit(consent_training=said)
+        assert portal.status(case.id).consent_training is known
+
+
 def test_a_lesion_without_a_reference_is_a_new_one_each_time(portal: Portal, behind: Connection) -> None:
     portal.submit(body_site="back")
     portal.submit(body_site="back")

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, Label, SmallInteger, Text, UniqueConstraint, false, literal_column
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, Label, SmallInteger, Text, UniqueConstraint, literal_column
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.records.states import CaseState, Laterality, Modality, Outcome, Sex, Urgency
@@ -17,7 +17,10 @@ BEGINNING = {"search": "text_pattern_ops"}
 
 
 class Patient(Owned, Base):
-    """A person, known only by the portal's pseudonymous reference."""
+    """A person, known only by the portal's pseudonymous reference.
+
+    ``consent_training``: whether their pictures may teach models; None (not asked) means no.
+    """
 
     __tablename__ = "patients"
     __table_args__ = (
@@ -31,7 +34,7 @@ class Patient(Owned, Base):
     sex: Mapped[Sex | None] = word_column(Sex, "sex")
     birth_year: Mapped[int | None] = mapped_column(SmallInteger)
     fitzpatrick: Mapped[int | None] = mapped_column(SmallInteger)
-    consent_training: Mapped[bool] = mapped_column(server_default=false())
+    consent_training: Mapped[bool | None]
 
 
 class Lesion(Owned, Base):
