@@ -19,6 +19,7 @@ Intervals are 95 %, by bootstrap over lesions. Published figures stand under the
 The crops of healthy skin were cut from pictures of ISIC 2018 Task 1 and PAD-UFES-20. The detector's training leaves those pictures out,
 but the networks below it may have seen them: the figures on crops are not blind, those on photographs are.
 """
+PARTS = {"validation": "validation", "test": "test", "test_ham10000": "test, HAM10000 alone"}
 SYSTEMS = ("s0", "s1", "s1-attention", "s2", "s2-unet", "s3", "s4", "s4-by-lesion")
 FIGURES = (
     ("accuracy", "accuracy"),
@@ -79,9 +80,9 @@ def _bundle(folder: Path) -> Iterator[str]:
 
 
 def _table(card: Mapping[str, Any]) -> Iterator[str]:
-    parts = [part for part in ("validation", "test") if part in card["metrics"]]
+    parts = [part for part in PARTS if part in card["metrics"]]
     published = card["training"]["recipe"]["published"]
-    heads = [f"{part}, {card['metrics'][part]['images']} images" for part in parts]
+    heads = [f"{PARTS[part]}, {card['metrics'][part]['images']} images" for part in parts]
     yield f"| figure | {' | '.join(heads)} | published |"
     yield "|---" * (len(parts) + 2) + "|"
     for key, name in FIGURES:
@@ -106,7 +107,8 @@ def _cell(figures: Mapping[str, Any], key: str) -> str:
     for part in outer:
         place = (place or {}).get(part)
     value = (place or {}).get(name)
-    interval = (place or {}).get(f"{name}_95") if not outer or outer[0] != "auroc" else None
+    # The intervals of a figure for each class stand in a table of their own.
+    interval = figures.get("auroc_95", {}).get(name) if outer == ["auroc"] else (place or {}).get(f"{name}_95")
     return _number(value) + (f" ({interval[0]:.3f}–{interval[1]:.3f})" if interval and value is not None else "")
 
 
