@@ -21,7 +21,7 @@ INSTALL_SERVERS := pip install --no-cache-dir --require-hashes --no-deps -r infr
 LOCK := uv --no-config pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint format bench bench-models docs-models test-chaos browser lock clean
+.PHONY: help demo up test lint format bench bench-models bench-desk docs-models test-chaos browser lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,9 @@ bench: .venv/.ready ## Measure the pipeline against the bare model loop, into do
 
 bench-models: .venv/.ready ## Measure every network and runtime against what this machine can do, into docs/benchmarks-models.md
 	$(BIN)/python -m infra.bench.models
+
+bench-desk: .venv/.ready ## Measure worklist and case page with a million cases, into docs/benchmarks-desk.md
+	$(BIN)/python -m infra.bench.desk
 
 docs-models: .venv/.ready ## Write docs/models.md from the cards of all bundles
 	$(BIN)/python -m infra.bench.cards

