@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -29,10 +29,11 @@ MOST_MODEL_THREADS = 8  # each holds a batch of activations
 # What is compiled is compiled for one size of batch. These cost at most eight times the pictures of a lone one, and few compilations.
 BATCHES = (1, 8, 32, 64)
 COMPILE_AFTER = 100  # calls: a compilation takes some ten seconds, which a short run would never earn back
-STATIC_BATCH = 8
-# On a processor larger batches are cut: OpenVINO is fastest while activations stay in the cache (32 crops of 224 px: 1.2 times slower
-# than 4 times 8); torch chooses faster convolutions from 16 on, and gains nothing beyond.
-TORCH_PART, OPENVINO_PART = 16, 8
+# On a processor larger batches are cut. OpenVINO is fastest while activations stay in the cache and while it knows the size of the
+# batch (pieces of 2 take 0.85 of the time of pieces of 8 of any size); torch chooses faster convolutions from 16 on, and gains
+# nothing beyond.
+TORCH_PART = 16
+OPENVINO_BATCHES = (1, 2)
 KEPT_BYTES = 2**30
 
 
@@ -113,42 +114,58 @@ class TorchBackend:
 
 
 class OpenVinoBackend:
-    """OpenVINO on the processor. Thread-safe: as many batches run side by side as torch's threads leave cores for.
+    """OpenVINO on the processor, in pieces of one or two pictures that run side by side, on as many cores as torch's threads leave.
 
-    ``side``: S of the pictures to come. Raises BackendUnavailable.
+    Thread-safe: pieces of several threads take turns. ``side``: S of the pictures to come. Raises BackendUnavailable.
     """
 
     def __init__(self, network: nn.Module, *, side: int, half: bool, normalisation: str = "imagenet") -> None:
         self.name = f"openvino-cpu-{'bf16' if half else 'fp32'}"
+        self.side, self.half = side, half
         wrapped = FromPixels(network.float(), normalisation=normalisation).eval()
-        model, self._sizes = converted(wrapped, side=side)
-        self.compiled = compiled(model, half=half)
-        self._own = threading.local()
+        self._model, self._sizes = converted(wrapped, side=side)
+        self._compiled: dict[int, Any] = {}
+        self._compiling = threading.Lock()
+        self._compiled_for(self._sizes[-1])  # what cannot be compiled shows now, and the first batch does not wait
 
     def __call__(self, batch: Pixels) -> Answers:
         """N×S×S×3 uint8 → float32."""
-        if self._sizes:
-            return in_fixed_batches(self._run, batch, sizes=self._sizes)
-        return in_parts(self._run, batch, most=OPENVINO_PART)
+        pieces = list(fixed_batches(batch, sizes=self._sizes))  # kept until the last answer: the requests read their memory
+        started = [self._started(piece) for piece in pieces]
+        return np.concatenate([_answer_of(request) for request in started])[: len(batch)]
 
-    def _run(self, batch: Pixels) -> Answers:
-        if not hasattr(self._own, "request"):
-            self._own.request = self.compiled.create_infer_request()
-        return np.asarray(self._own.request.infer(np.ascontiguousarray(batch), share_inputs=True)[0], np.float32)
+    def _started(self, piece: Pixels) -> Any:
+        request = self._compiled_for(len(piece)).create_infer_request()
+        request.start_async(piece, share_inputs=True)
+        return request
+
+    def _compiled_for(self, size: int) -> Any:
+        """Each is compiled when first asked for: it holds the weights once more, and many a process never meets a lone picture."""
+        with self._compiling:
+            if size not in self._compiled:
+                model = self._model.clone()
+                model.reshape([size, self.side, self.side, 3])
+                self._compiled[size] = compiled(model, half=self.half)
+            return self._compiled[size]
+
+
+def _answer_of(request: Any) -> Answers:
+    request.wait()
+    return np.array(request.get_output_tensor(0).data, np.float32)  # a copy: the tensor goes with its request
 
 
 def converted(network: nn.Module, *, side: int) -> tuple[Any, tuple[int, ...]]:
-    """The OpenVINO model of a network that reads N×side×side×3 uint8, and the sizes of batch that it takes; none: any.
+    """The OpenVINO model of a network that reads N×side×side×3 uint8, and the sizes of batch for which it may be compiled.
 
     A network whose operations fix the size of the batch is converted for one. Raises BackendUnavailable.
     """
     openvino = _openvino()
-    reason = ""
-    for batch, dynamic, sizes in ((2, ({0: torch.export.Dim("batch", min=1)},), ()), (STATIC_BATCH, None, (STATIC_BATCH,))):
+    reason, most = "", OPENVINO_BATCHES[-1]
+    for dynamic, sizes in ((({0: torch.export.Dim("batch", min=1)},), OPENVINO_BATCHES), (None, (most,))):
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "The tensor attributes", UserWarning)  # an LSTM's weights by their second names
-                exported = torch.export.export(network, (torch.zeros(batch, side, side, 3, dtype=torch.uint8),), dynamic_shapes=dynamic)
+                exported = torch.export.export(network, (torch.zeros(most, side, side, 3, dtype=torch.uint8),), dynamic_shapes=dynamic)
             return openvino.convert_model(exported), sizes
         except Exception as error:  # noqa: BLE001  # either converter raises whatever it meets
             reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
@@ -177,13 +194,15 @@ def in_parts(run: Callable[[Pixels], Answers], batch: Pixels, *, most: int) -> A
 
 def in_fixed_batches(run: Callable[[Pixels], Answers], batch: Pixels, *, sizes: Sequence[int]) -> Answers:
     """``run`` over N ≥ 1 pictures in batches of only these sizes (ascending). What fills the last one up is not answered."""
-    answers = []
+    return np.concatenate([run(piece) for piece in fixed_batches(batch, sizes=sizes)])[: len(batch)]
+
+
+def fixed_batches(batch: Pixels, *, sizes: Sequence[int]) -> Iterator[Pixels]:
+    """N ≥ 1 pictures in pieces of only these sizes (ascending), the largest first. The last one is filled up with black."""
     for start in range(0, len(batch), sizes[-1]):
-        part = batch[start : start + sizes[-1]]
-        filled = np.zeros((next(size for size in sizes if size >= len(part)), *part.shape[1:]), np.uint8)
-        filled[: len(part)] = part
-        answers.append(run(filled)[: len(part)])
-    return np.concatenate(answers)
+        piece = batch[start : start + sizes[-1]]
+        missing = next(size for size in sizes if size >= len(piece)) - len(piece)
+        yield np.ascontiguousarray(np.pad(piece, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else piece)
 
 
 def model_threads(*, device: str, backend: str) -> int:

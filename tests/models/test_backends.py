@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models import backends
-from models.backends import BATCHES, BackendUnavailable, OpenVinoBackend, TorchBackend, half_type, in_fixed_batches, model_threads
+from models.backends import (
+    BATCHES,
+    BackendUnavailable,
+    OpenVinoBackend,
+    TorchBackend,
+    compiled,
+    half_type,
+    in_fixed_batches,
+    model_threads,
+)
 from models.bundle import SHIPPED, Bundle, load_bundle
 from models.networks import WithFeatures, build_network, fold_batch_norms
 from models.pictures.decode import decode
@@ -198,6 +207,35 @@ def test_a_network_that_fixes_its_batch_is_converted_for_one_size_and_answers_an
     for count in (1, 8, 11):
         expected = TorchBackend(FixedBatch(), device="cpu", half=False)(noise(count))
         assert np.allclose(converted(noise(count)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 9, 33])
+def test_openvino_answers_every_picture_of_an_odd_batch_in_its_order(count: int) -> None:
+    found = OpenVinoBackend(Spread(), side=16, half=False)(noise(count))
+    assert found.shape == (count, 2)
+    assert np.allclose(found, TorchBackend(Spread(), device="cpu", half=False)(noise(count)), atol=1e-5)
+
+
+def test_openvino_keeps_each_answer_when_the_next_batch_comes() -> None:
+    converted = OpenVinoBackend(Spread(), side=16, half=False)
+    first = converted(noise(4))
+    kept = first.copy()
+    converted(255 - noise(4))
+    assert (first == kept).all()
+
+
+def test_openvino_compiles_for_a_lone_picture_only_when_one_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def watched(model: Any, *, half: bool) -> Any:
+        sizes.append(model.inputs[0].shape[0])
+        return compiled(model, half=half)
+
+    monkeypatch.setattr(backends, "compiled", watched)
+    converted = OpenVinoBackend(Spread(), side=16, half=False)
+    for count in (8, 2, 7, 1):
+        converted(noise(count))
+    assert sizes == [2, 1]
 
 
 def test_a_network_that_cannot_be_converted_is_refused_with_the_way_out() -> None:
