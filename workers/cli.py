@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from services import admin
-from workers.commands import data, models, training
+from workers.commands import data, dataset, models, training
 
 
 @click.group()
@@ -46,3 +46,4 @@ def analyse(*, files: tuple[Path, ...], out: Path, strict: bool, **models: Any) 
 models.register(main)
 training.register(main)
 data.register(main)
+dataset.register(main)

@@ -1,6 +1,7 @@
-"""Pictures of one's own: a folder per class, or any CSV table."""
+"""Pictures of one's own: a folder per class, any CSV table, or what ``dermatrail dataset export`` wrote."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from models.datasets import fields
@@ -19,6 +20,9 @@ AGE = ("age", "age_approx", "age_approximate")
 SEX = ("sex", "gender")
 SITE = ("site", "localization", "anatom_site_general", "anatom_site", "region")
 FITZPATRICK = ("fitzpatrick", "fitzpatrick_skin_type", "fitspatrick", "skin_type")
+
+# What an export of decided cases holds: this table, whose paths begin in the table's folder.
+EXPORTED = "cases.csv"
 
 # Folders that hold parts of a set, not classes.
 _PARTS = frozenset({"train", "training", "test", "val", "valid", "validation", "images"})
@@ -61,6 +65,20 @@ def read_csv(folder: Path, *, taxonomy: str | None = None) -> list[Record]:
     codes = codes_of(rows, columns=DIAGNOSIS, taxonomy=taxonomy)
     files = survey(table.parent, test=None)
     return [_record_of(row, code, taxonomy, files) for row, code in zip(rows, codes, strict=True)]
+
+
+def read_exported(folder: Path) -> list[Record]:
+    """An export of decided cases: ``cases.csv`` with pictures and masks beside it. Each row names its taxonomy and its portal.
+
+    Raises DatasetError.
+    """
+    rows = read_table(folder / EXPORTED, needs=(IMAGE, ("diagnosis",), ("taxonomy",), PATIENT))
+    codes: dict[int, str | None] = {}
+    for taxonomy in {row.get("taxonomy") for row in rows}:
+        told = [row for row in rows if row.get("taxonomy") == taxonomy]
+        codes |= zip((row.line for row in told), codes_of(told, columns=("diagnosis",), taxonomy=taxonomy), strict=True)
+    files = survey(folder, test=None)
+    return [replace(_record_of(row, codes[row.line], row.get("taxonomy"), files), source=row.get("source")) for row in rows]
 
 
 def best_taxonomy(names: Collection[str]) -> str:

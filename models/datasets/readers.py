@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from models.datasets.isic import read_isic2016, read_isic2017, read_isic2018_task1, read_isic2018_task3, read_isic2019, read_isic2020
-from models.datasets.own import read_csv, read_folders
+from models.datasets.own import read_csv, read_exported, read_folders
 from models.datasets.published import read_ham10000, read_ood, read_pad_ufes_20, read_ph2, read_uda1_originals
 from models.datasets.types import DatasetError, Record
 
@@ -33,6 +33,7 @@ READERS: dict[str, Reader] = {
     "folder": read_folders,
     "folder_test": partial(read_folders, test=True),
     "csv": read_csv,
+    "dermatrail": read_exported,
 }
 # Those whose classes are the user's own, so that a taxonomy can be named.
 _OWN: dict[str, Callable[..., list[Record]]] = {"folder": read_folders, "folder_test": partial(read_folders, test=True), "csv": read_csv}

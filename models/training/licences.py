@@ -36,6 +36,8 @@ SOURCES = {
     "pad_ufes_20": Source("PAD-UFES-20 (Pacheco et al. 2020, doi:10.17632/zr7vgbcyr2.1)", "CC BY 4.0"),
     "ph2": Source("PH2 (Mendonça et al. 2013, doi:10.1109/EMBC.2013.6610779)", "research and education only", non_commercial=True),
     "uda1_originals": Source("ISIC UDA-1", "CC0-1.0"),
+    # What patients agreed to is between them and their portals, so the strictest is assumed, as for any pictures of one's own.
+    "dermatrail": Source("decided cases of one's own portals, by the patients' consent", "not stated", non_commercial=True),
 }
 # Pictures of one's own: nobody but the user knows what they allow, so the strictest is assumed.
 OWN = Source("own pictures", "not stated", non_commercial=True)

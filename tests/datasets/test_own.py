@@ -159,3 +159,30 @@ def test_what_archivers_leave_behind_is_no_picture(tmp_path: Path) -> None:
     (tmp_path / "__MACOSX" / "MEL" / "0.jpg").write_bytes(b"")
     (tmp_path / "MEL" / "._0.jpg").write_bytes(b"")
     assert len(read(source="folder", folder=tmp_path)) == 1
+
+
+EXPORT = "image,mask,diagnosis,taxonomy,lesion,patient,source,age,sex,site,fitzpatrick"
+
+
+def test_an_export_tells_each_rows_taxonomy_and_portal(tmp_path: Path) -> None:
+    pictures(tmp_path / "images", ["a1", "b2"])
+    mask = draw_mask(tmp_path / "masks" / "a1.png")
+    rows = ("images/a1.jpg,masks/a1.png,MEL,isic2019,l1,p1,north,41,female,torso,2", "images/b2.jpg,,ACNE,skindiseasenet,l2,p2,south,,,,")
+    table(tmp_path / "cases.csv", EXPORT, *rows)
+    melanoma, acne = read(source="dermatrail", folder=tmp_path)
+    assert (melanoma.image, melanoma.mask) == (tmp_path / "images" / "a1.jpg", mask)
+    assert (melanoma.diagnosis, melanoma.taxonomy, melanoma.source) == ("MEL", "isic2019", "north")
+    assert (melanoma.patient, melanoma.lesion, melanoma.age, melanoma.fitzpatrick) == ("p1", "l1", 41, "II")
+    assert (acne.diagnosis, acne.taxonomy, acne.source, acne.mask) == ("ACNE", "skindiseasenet", "south", None)
+
+
+def test_a_class_that_its_own_taxonomy_lacks_is_named_with_its_line(tmp_path: Path) -> None:
+    pictures(tmp_path / "images", ["a1"])
+    table(tmp_path / "cases.csv", EXPORT, "images/a1.jpg,,ACNE,isic2019,l1,p1,north,,,,")
+    with pytest.raises(DatasetError, match=r"'ACNE' \(line 2\)"):
+        read(source="dermatrail", folder=tmp_path)
+
+
+def test_a_folder_without_the_table_of_an_export_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"cases\.csv is missing"):
+        read(source="dermatrail", folder=tmp_path)

@@ -81,7 +81,7 @@ def add(folder: Path, reason: str, by: str | None) -> None:
             name=found.card["name"],
             version=found.card["version"],
             card=found.card,
-            actor=_actor(by),
+            actor=actor_named(by),
             reason=reason,
         )
         click.echo(_told(version, "is known:"))
@@ -117,7 +117,7 @@ def retire(digest: str, reason: str, by: str | None) -> None:
 def rollback(kind: str, reason: str, by: str | None) -> None:
     """Undo the last promotion of KIND: the champion before it serves again."""
     with owner_transaction() as session:
-        click.echo(_told(registry.rollback(session=session, kind=ModelKind(kind), actor=_actor(by), reason=reason)))
+        click.echo(_told(registry.rollback(session=session, kind=ModelKind(kind), actor=actor_named(by), reason=reason)))
 
 
 @models.command("history")
@@ -138,10 +138,11 @@ def history(digest: str | None, kind: str | None, as_json: bool) -> None:
 def _step(step: Callable[..., ModelVersionView], digest: str, reason: str, by: str | None) -> None:
     with owner_transaction() as session:
         version = registry.find_model_version(session=session, digest=digest)
-        click.echo(_told(step(session=session, version_id=version.id, actor=_actor(by), reason=reason)))
+        click.echo(_told(step(session=session, version_id=version.id, actor=actor_named(by), reason=reason)))
 
 
-def _actor(by: str | None) -> Actor:
+def actor_named(by: str | None) -> Actor:
+    """Who runs the command, for the trail: the name given, else the login's. Raises ClickException where there is neither."""
     return Actor.system(f"dermatrail:{by or _login()}")
 
 
