@@ -35,7 +35,7 @@ from models.pictures.decode import decode
 from models.pictures.errors import PictureRefused
 from models.pictures.masks import encode_png
 from models.pictures.types import Gray, Rgb
-from models.preprocess import WORKING_SIDE, to_square, to_working_size
+from models.preprocess import WORKING_SIDE, remove_hair_telea, to_square, to_working_size
 from models.quality import QualityLimits, assess
 from models.taxonomy import taxonomy_of
 from models.views import mean_over_views, views_of
@@ -45,6 +45,8 @@ __all__ = ["PIPELINE", "Analyzer", "Inferred", "Prepared", "backend_of", "infer_
 # Raised when the way from pixels to answer changes while the weights stay: old and new analyses then stand side by side.
 PIPELINE = 1
 THUMBNAIL_SIDE, THUMBNAIL_QUALITY = 256, 80
+# Below this share there is no hair to be removed; the filter finds a few dark threads in any skin.
+HAIR_SHARE, HAIRFREE_QUALITY = 0.015, 90
 MAX_PIXELS = 100_000_000
 
 Run = Callable[[nn.Module, Mapping[str, Any]], Backend]
@@ -228,6 +230,7 @@ class Analyzer:
             mask_png=files[0],
             thumbnail_jpeg=files[1],
             heatmap_jpeg=files[2],
+            hairfree_jpeg=_hairfree(prepared),
         )
 
     def _heatmap(self, prepared: Prepared, inferred: Inferred) -> bytes:
@@ -269,6 +272,15 @@ def _thumbnail(picture: Rgb) -> bytes:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(small), quality=THUMBNAIL_QUALITY, colorspace="RGB"))
+
+
+def _hairfree(prepared: Prepared) -> bytes:
+    """The picture with its hair painted over, for the reader's eye; empty where there is hardly any."""
+    if prepared.quality.hair_share < HAIR_SHARE:
+        return b""
+    # Inpainting: the quicker closing leaves blocks that a reader would take for structure. 2..6 ms, beside the networks.
+    clean = np.ascontiguousarray(remove_hair_telea(prepared.picture)[0])
+    return bytes(simplejpeg.encode_jpeg(clean, quality=HAIRFREE_QUALITY, colorspace="RGB", colorsubsampling="444"))
 
 
 def _since(start: float) -> float:

@@ -30,7 +30,7 @@ class NextStep(StrEnum):
     NOT_SKIN = "not_skin"  # check that the picture shows a skin lesion at all
 
 
-FILES = ("mask_png", "thumbnail_jpeg", "heatmap_jpeg")
+FILES = ("mask_png", "thumbnail_jpeg", "heatmap_jpeg", "hairfree_jpeg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +101,12 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The answer for one picture. ``mask_png``, ``thumbnail_jpeg`` and ``heatmap_jpeg`` are files at working size, not JSON.
+    """The answer for one picture. The ``_png`` and ``_jpeg`` are files at working size, not JSON.
 
     ``classes``: what the models stand for, most likely first; one for a prediction, several for a set, none for an abstention.
     ``coverage``: how often such an answer holds the true class, by design. ``suspicious``: the malignant probability reaches the
-    operating point; None where the models abstain or the bundle states no such point. ``heatmap_jpeg`` is empty where none was made.
+    operating point; None where the models abstain or the bundle states no such point. ``heatmap_jpeg`` is empty where none was made,
+    ``hairfree_jpeg`` where there was hardly any hair.
     """
 
     outcome: Outcome
@@ -132,6 +133,7 @@ class Finding:
     mask_png: bytes = b""
     thumbnail_jpeg: bytes = b""
     heatmap_jpeg: bytes = b""
+    hairfree_jpeg: bytes = b""
 
     def as_json(self) -> dict[str, Any]:
         """Everything but the files, as JSON-ready values."""

@@ -14,7 +14,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.records import access, migrate
+from services.records import access, accounts, migrate, second_factor
 from services.records.audit import verify_chain
 from services.records.database import Database
 from services.records.errors import RecordError
@@ -113,13 +113,32 @@ def user() -> None:
 @click.option("--name", help="Name shown on decisions; EMAIL if left out.")
 @click.option("--portal", "slugs", multiple=True, help="Portal whose cases they may read; repeat for several.")
 def user_create(email: str, role: str, name: str | None, slugs: tuple[str, ...]) -> None:
-    """Create a user and print a generated password, once."""
+    """Create a user and print a generated password, once. They choose their own when they first sign in."""
     password = secrets.token_urlsafe(15)
     with owner_transaction() as session:
         tenants = [access.tenant_by_slug(session=session, slug=slug) for slug in slugs]
-        access.create_user(session=session, email=email, name=name or email, role=Role(role), password=password, tenants=tenants)
+        access.create_user(
+            session=session,
+            email=email,
+            name=name or email,
+            role=Role(role),
+            password=password,
+            tenants=tenants,
+            password_once=True,
+        )
     click.echo(password)
     click.echo("Hand this password over now: it is not shown again.", err=True)
+
+
+@user.command("reset-second-factor")
+@click.argument("email")
+def user_reset_second_factor(email: str) -> None:
+    """Forget the second factor of EMAIL, whose phone and recovery codes are lost, and end their sessions."""
+    with owner_transaction() as session:
+        user_id = access.user_by_email(session=session, email=email)
+        second_factor.remove_second_factor(session=session, user_id=user_id, actor=access.SETUP)
+        accounts.end_sessions(session=session, user_id=user_id, actor=access.SETUP, why="sessions")
+    click.echo(f"{email} has no second factor any more. Where one is required, the next sign-in sets up another.")
 
 
 @click.group

@@ -1,5 +1,6 @@
 """How every process of ours talks to the broker. The broker carries doorbells only: it may lose all it holds."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from services.settings import Settings
@@ -7,6 +8,19 @@ from services.settings import Settings
 ANALYSIS_QUEUE = "analysis"
 UPKEEP_QUEUE = "upkeep"
 DRAIN_TASK = "workers.analysis.drain"
+
+
+@dataclass(frozen=True, slots=True)
+class Bell:
+    """Which task a doorbell asks for, and on which queue."""
+
+    task: str
+    queue: str
+
+
+ANALYSIS_BELL = Bell(DRAIN_TASK, ANALYSIS_QUEUE)
+# Measuring what a reader drew takes milliseconds: it goes where the sweeper goes, and never waits behind the networks.
+OUTLINE_BELL = Bell("workers.outlines.measure", UPKEEP_QUEUE)
 
 
 def celery_settings(settings: Settings) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from prometheus_client import Counter
 
-from services.broker import ANALYSIS_QUEUE, DRAIN_TASK, celery_settings
+from services.broker import ANALYSIS_BELL, Bell, celery_settings
 from services.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,17 +30,18 @@ class Doorbell:
     that was committed before ``ring()`` is always followed by a doorbell.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, bell: Bell = ANALYSIS_BELL) -> None:
         self._settings = settings
+        self._bell = bell
         self._wanted = threading.Event()
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
 
     @classmethod
-    def connect(cls, settings: Settings) -> Self:
+    def connect(cls, settings: Settings, bell: Bell = ANALYSIS_BELL) -> Self:
         """Return a doorbell that connects when first rung."""
-        return cls(settings)
+        return cls(settings, bell)
 
     @cached_property
     def _app(self) -> "Celery":
@@ -94,7 +95,7 @@ class Doorbell:
 
     def _send(self) -> None:
         try:
-            self._app.send_task(DRAIN_TASK, queue=ANALYSIS_QUEUE, ignore_result=True, expires=EXPIRES_SECONDS, retry=False)
+            self._app.send_task(self._bell.task, queue=self._bell.queue, ignore_result=True, expires=EXPIRES_SECONDS, retry=False)
         except Exception as error:  # noqa: BLE001 - a lost broker costs delay, never an upload
             RINGS.labels("lost").inc()
             log.warning("doorbell lost: %s", type(error).__name__)

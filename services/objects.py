@@ -1,6 +1,6 @@
 """The object store: pictures, masks and thumbnails behind the S3 interface, by key.
 
-Small on purpose: put, get, exists, delete. Pictures are at most some ten megabytes, so an object travels in one request.
+Small on purpose: put, get (whole or in part), exists, delete. Pictures are at most some ten megabytes, so an object travels in one request.
 """
 
 import hashlib
@@ -54,6 +54,9 @@ class Objects(Protocol):
     def get(self, key: str) -> bytes:
         """The object's bytes. Raises ObjectMissing, StoreUnavailable."""
 
+    def get_range(self, key: str, *, start: int, length: int) -> bytes:
+        """Up to ``length`` bytes from ``start`` on; a negative ``start`` counts from the end. Raises ObjectMissing, StoreUnavailable."""
+
     def exists(self, key: str) -> bool:
         """Whether the object is there. Raises StoreUnavailable."""
 
@@ -102,8 +105,16 @@ class ObjectStore:
 
     def get(self, key: str) -> bytes:
         """Read the whole object."""
+        return self._read(key)
+
+    def get_range(self, key: str, *, start: int, length: int) -> bytes:
+        """Read a part; what lies beyond the object's end is left out."""
+        wanted = f"bytes={start}-{start + length - 1}" if start >= 0 else f"bytes={start}"
+        return self._read(key, {"Range": wanted})[:length]
+
+    def _read(self, key: str, headers: dict[str, str | list[str] | tuple[str]] | None = None) -> bytes:
         try:
-            response = self._client.get_object(self._bucket, key)
+            response = self._client.get_object(self._bucket, key, request_headers=headers)
             try:
                 return response.read()
             finally:
@@ -162,6 +173,12 @@ class MemoryStore:
             if key not in self._objects:
                 raise ObjectMissing(f"There is no object {key}.")
             return self._objects[key]
+
+    def get_range(self, key: str, *, start: int, length: int) -> bytes:
+        """A part of the bytes kept."""
+        data = self.get(key)
+        first = start if start >= 0 else max(0, len(data) + start)
+        return data[first : first + length]
 
     def exists(self, key: str) -> bool:
         """Whether the key is known."""

@@ -37,12 +37,21 @@ class Settings(BaseSettings):
     s3_bucket: str = "dermatrail"
     s3_encrypt: bool = True
     session_secret: SecretStr | None = None
+    data_key: SecretStr | None = None
+    require_second_factor: bool = True
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_name: str = "single sign-on"
     public_url: str | None = None
     secure_cookies: bool = True
+    public_trial: bool = False
+    trusted_proxies: int = Field(default=0, ge=0, le=5)
     max_file_bytes: int = Field(default=30 * 1024 * 1024, ge=1)
     max_files: int = Field(default=20, ge=1)
     max_pixels: int = Field(default=100_000_000, ge=1)
     lease_seconds: int = Field(default=60, ge=5)
+    claim_minutes: int = Field(default=15, ge=1)
     max_attempts: int = Field(default=3, ge=1)
     batch_size: int = Field(default=8, ge=1)
     sweep_seconds: int = Field(default=5, ge=1)

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import redis
+from playwright.sync_api import Playwright, sync_playwright
 from sqlalchemy import Engine, NullPool, create_engine
+from sqlalchemy.exc import OperationalError
 
 from infra.local import LocalStack
 from infra.local.state import StateFolder
@@ -66,10 +68,29 @@ def superuser_engine(stack: LocalStack) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """The browser's driver: one for all tests, because two in one process quarrel over the event loop."""
+    with sync_playwright() as driver:
+        yield driver
+
+
 @pytest.fixture
 def clean_database(superuser_engine: Engine) -> None:
-    """Empty every table before the test."""
-    with superuser_engine.begin() as connection:
+    """Empty every table before the test. A browser of the last test may still have a request on its way: then once more."""
+    for attempt in range(5):
+        try:
+            _empty_tables(superuser_engine)
+        except OperationalError:  # a deadlock, of which this transaction was the victim
+            if attempt == 4:
+                raise
+            time.sleep(0.5)
+        else:
+            return
+
+
+def _empty_tables(engine: Engine) -> None:
+    with engine.begin() as connection:
         tables = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
         names = list(connection.exec_driver_sql(tables).scalars())
         if names:

@@ -13,8 +13,10 @@ from services.logs import configure_logging
 from services.settings import load_settings
 from workers.base import TransparentTask
 
+TRIALS_SECONDS = 30
+
 settings = load_settings()
-app = Celery("dermatrail", task_cls=TransparentTask, include=["workers.analysis", "workers.upkeep"])
+app = Celery("dermatrail", task_cls=TransparentTask, include=["workers.analysis", "workers.outlines", "workers.upkeep"])
 app.conf.update(celery_settings(settings))
 app.conf.beat_schedule = {
     "sweep": {
@@ -22,7 +24,12 @@ app.conf.beat_schedule = {
         "schedule": settings.sweep_seconds,
         # A sweep that nobody took in time is worth nothing: the next one does the same.
         "options": {"queue": "upkeep", "expires": settings.sweep_seconds * 2},
-    }
+    },
+    "trials": {
+        "task": "workers.upkeep.tend_trials",
+        "schedule": TRIALS_SECONDS,
+        "options": {"queue": "upkeep", "expires": TRIALS_SECONDS},
+    },
 }
 
 

@@ -11,4 +11,5 @@ STORE_SECONDS = Summary("dermatrail_worker_store_seconds", "Storing mask and thu
 SETTLE_SECONDS = Summary("dermatrail_worker_settle_seconds", "The transaction that settles one batch")
 SWEPT = Counter("dermatrail_worker_swept_total", "Jobs taken back from dead workers, by what became of them", ["outcome"])
 SHADOWED = Counter("dermatrail_worker_shadow_total", "Images scored by versions that are not served, by how", ["outcome"])
+TILED = Counter("dermatrail_worker_tiles_total", "Large pictures cut into tiles, by how it went", ["outcome"])
 SERVING = Gauge("dermatrail_worker_serving", "1 while the champions are loaded, 0 while jobs wait because they cannot be")

@@ -241,6 +241,8 @@ class Pipeline:
             self.store.put(f"{folder}/thumbnail.jpg", finding.thumbnail_jpeg, "image/jpeg")
             if finding.heatmap_jpeg:
                 self.store.put(f"{folder}/heatmap.jpg", finding.heatmap_jpeg, "image/jpeg")
+            if finding.hairfree_jpeg:
+                self.store.put(f"{folder}/hairfree.jpg", finding.hairfree_jpeg, "image/jpeg")
         return analysis_result(job=job, finding=finding, folder=folder)
 
     def _settle(self, batch: Batch, settlements: "Sequence[AnalysisResult | JobFailure | Released]") -> None:

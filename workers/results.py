@@ -22,6 +22,7 @@ def analysis_result(*, job: ClaimedJob, finding: Finding, folder: str) -> Analys
         mask_key=f"{folder}/mask.png",
         thumbnail_key=f"{folder}/thumbnail.jpg",
         heatmap_key=f"{folder}/heatmap.jpg" if finding.heatmap_jpeg else None,
+        hairfree_key=f"{folder}/hairfree.jpg" if finding.hairfree_jpeg else None,
     )
 
 

@@ -13,6 +13,7 @@ from prometheus_client import start_http_server
 from models.analyzer import Analyzer
 from models.backends import choose_device, model_threads
 from models.explain import HeatMaps
+from models.pictures.tiles import is_large
 from services.logs import configure_logging
 from services.objects import ObjectStore
 from services.records import jobs
@@ -23,6 +24,8 @@ from workers.pipeline import Pipeline
 from workers.registry import Bundles, NotServable, Pair
 from workers.serving import Serving, Watched
 from workers.shadow import ShadowScorer
+from workers.tiles import TileMaker
+from workers.trials import Trials
 from workers.turnstile import Turnstile
 
 stopping = threading.Event()
@@ -94,7 +97,7 @@ def serving() -> Serving:
             model_threads=threads,
             name=name,
             stopping=stopping,
-            answered=shadows.offer,
+            answered=partial(answered, shadows),
         )
 
     bundles = Bundles(database=database(), settings=settings, worker=name)
@@ -129,10 +132,40 @@ def record_shadow(*, version_id: UUID, job: jobs.ClaimedJob, result: jobs.Analys
         )
 
 
+def visitors() -> Trials:
+    """Answers the pictures that visitors try, with the networks that serve the patients."""
+
+    def served() -> Analyzer | None:
+        pipeline = serving().pipeline
+        return pipeline.analyzer if isinstance(pipeline, Pipeline) else None
+
+    return Trials(database=database(), store=ObjectStore.connect(load_settings()), analyzer=served)
+
+
+def answered(shadows: ShadowScorer, answers: Sequence[tuple[jobs.ClaimedJob, jobs.AnalysisResult]]) -> None:
+    """Passes on what was just settled: to the versions in shadow, and a ring where a picture is large enough for tiles."""
+    shadows.offer(answers)
+    if any(is_large(result.finding.get("width") or 0, result.finding.get("height") or 0) for _, result in answers):
+        tile_maker().ring()
+
+
+@lru_cache(maxsize=1)
+def tile_maker() -> TileMaker:
+    """This process's one thread for tiles."""
+    return TileMaker(database=database(), store=ObjectStore.connect(load_settings()), stopping=stopping)
+
+
 @lru_cache(maxsize=1)
 def turnstile() -> Turnstile:
-    """Lets one drain at a time through: the networks belong to one thread."""
-    return Turnstile(serving().drain)
+    """Lets one round of work at a time through: the networks belong to one thread."""
+    return Turnstile(partial(work, drain=serving().drain, answer_visitor=visitors().answer_next))
+
+
+def work(*, drain: Callable[[], int], answer_visitor: Callable[[], bool]) -> None:
+    """Patients' cases until none is due, then one visitor's picture, and so on: a case waits for one such picture at most."""
+    drain()
+    while not stopping.is_set() and answer_visitor():
+        drain()
 
 
 def prepare_process() -> None:
@@ -141,5 +174,6 @@ def prepare_process() -> None:
     settings = load_settings()
     serving().start()
     serving().shadows.start()
+    tile_maker().start()
     if settings.metrics_port:
         start_http_server(settings.metrics_port)

@@ -68,11 +68,14 @@ def cli() -> None:
 @state_option
 def up(state: Path) -> None:
     """Start everything, print how to get in, run until Ctrl-C."""
-    from infra.local.seed import seed
+    from infra.local.seed import PEOPLE, seed
 
     with running(state, applications=True) as stack:
         access = seed(stack)
         click.echo(f"dashboard  {stack.address('review')}  sign-in {access.email}  password {access.password}")
+        others = [email for email, _ in PEOPLE.values() if email != access.email]
+        click.echo(f"           {' and '.join(others)} have the same password on this machine")
+        click.echo("           no second factor is asked for on this machine; the account page sets one up")
         click.echo(f"intake     {stack.address('intake')}  API key {access.api_key}")
         click.echo("Decision support only: no case leaves without a dermatologist's decision. Ctrl-C stops everything.")
         while True:

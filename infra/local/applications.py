@@ -19,7 +19,14 @@ WEB_THREADS = 8
 def settings(choices: Choices, role: str) -> dict[str, str]:
     """The settings that only one role has."""
     if role == "review":
-        return {"DERMATRAIL_SESSION_SECRET": choices.secrets["session"], "DERMATRAIL_SECURE_COOKIES": "false"}
+        return {
+            "DERMATRAIL_SESSION_SECRET": choices.secrets["session"],
+            "DERMATRAIL_DATA_KEY": choices.secrets["data_key"],
+            "DERMATRAIL_SECURE_COOKIES": "false",
+            # On the loopback address a password is enough to look around. The account page offers the second factor.
+            "DERMATRAIL_REQUIRE_SECOND_FACTOR": "false",
+            "DERMATRAIL_PUBLIC_TRIAL": "true",
+        }
     if role == "worker":
         return {"DERMATRAIL_METRICS_PORT": str(choices.ports["worker_metrics"])}
     return {}

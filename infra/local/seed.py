@@ -1,4 +1,4 @@
-"""A portal, its API key and a dermatologist, so that a new local stack can be used at once."""
+"""A portal, its API key and one person of each role, so that a new local stack can be used at once."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -15,13 +15,17 @@ from services.records.tables.tenants import Tenant, User
 
 PORTAL = "Demo portal"
 SLUG = "demo"
-DERMATOLOGIST = "Demo dermatologist"
 EMAIL = "dermatologist@demo.example"
+PEOPLE = {
+    Role.DERMATOLOGIST: (EMAIL, "Demo dermatologist"),
+    Role.LEAD: ("lead@demo.example", "Demo lead"),
+    Role.ADMIN: ("admin@demo.example", "Demo administrator"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a person needs to use the stack. The file that keeps it has mode 0600."""
+    """What a person needs to use the stack; everybody of :data:`PEOPLE` has the same password. The file that keeps it has mode 0600."""
 
     tenant_id: str
     api_key: str
@@ -30,7 +34,7 @@ class Access:
 
 
 def seed(stack: LocalStack) -> Access:
-    """Make the demo portal and its dermatologist once per state folder, and return how to get in."""
+    """Make the demo portal and its people once per state folder, and return how to get in."""
     file = stack.state.root / "access.json"
     if file.exists():
         return Access(**json.loads(file.read_text(encoding="utf-8")))
@@ -40,7 +44,7 @@ def seed(stack: LocalStack) -> Access:
     with Session(engine) as session, session.begin():
         tenant_id = _portal(session)
         _, api_key = access.create_api_key(session=session, tenant_id=tenant_id, name="local stack")
-        _dermatologist(session, tenant_id, password)
+        _people(session, tenant_id, password)
     made = Access(tenant_id=str(tenant_id), api_key=api_key, email=EMAIL, password=password)
     write_private(file, json.dumps(asdict(made), indent=2) + "\n")
     return made
@@ -52,8 +56,8 @@ def _portal(session: Session) -> UUID:
     return known or access.create_tenant(session=session, name=PORTAL, slug=SLUG).id
 
 
-def _dermatologist(session: Session, tenant_id: UUID, password: str) -> None:
-    if session.scalar(select(User.id).where(User.email == EMAIL)) is None:
-        access.create_user(
-            session=session, email=EMAIL, name=DERMATOLOGIST, role=Role.DERMATOLOGIST, password=password, tenants=[tenant_id]
-        )
+def _people(session: Session, tenant_id: UUID, password: str) -> None:
+    known = set(session.scalars(select(User.email)))
+    for role, (email, name) in PEOPLE.items():
+        if email not in known:
+            access.create_user(session=session, email=email, name=name, role=role, password=password, tenants=[tenant_id])

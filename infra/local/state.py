@@ -1,5 +1,6 @@
 """The state folder: ports and secrets chosen once, one supervisor at a time."""
 
+import base64
 import fcntl
 import json
 import os
@@ -41,6 +42,7 @@ SECRET_NAMES = (
     "s3_encryption_key",
     "s3_internal",
     "session",
+    "data_key",
     "dashboard_password",
 )
 
@@ -72,6 +74,8 @@ def _free_port(taken: Collection[int]) -> int:
 
 
 def _new_secret(name: str) -> str:
+    if name == "data_key":  # a Fernet key
+        return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     return secrets.token_hex(32 if name == "s3_encryption_key" else 20)
 
 

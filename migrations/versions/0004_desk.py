@@ -19,7 +19,10 @@ MYSELF = "(SELECT nullif(current_setting('dermatrail.user', true), '')::uuid)"
 ANSWER = (
     "risk, risk_level, lead_image_id, lead_outcome, lead_classes, lead_class, lead_probability, lead_thumbnail_key, flags, not_analysed"
 )
-PERSON = "name, role, state, trainee, password_hash, totp_secret, totp_confirmed_at, totp_last_step, recovery_hashes, oidc_subject"
+PERSON = (
+    "name, role, state, trainee, password_hash, password_once, session_epoch, "
+    "totp_secret, totp_confirmed_at, totp_last_step, recovery_hashes, oidc_subject"
+)
 POLICY = "name, urgent_hours, soon_hours, routine_hours, blind_first_read, second_read_share, second_read_risk, second_read_disagreement"
 
 GRANTS = {
@@ -41,7 +44,13 @@ GRANTS = {
     "saved_views": {"review": "SELECT, INSERT, UPDATE (name, query), DELETE"},
     "outlines": {"intake": "SELECT", "review": "SELECT, INSERT", "worker": "SELECT, UPDATE (measures, measured_at, reason)"},
     # Pictures that visitors try: no tenant, no patient, gone within the hour.
-    "trials": {"review": "SELECT, INSERT", "worker": "SELECT, UPDATE, DELETE"},
+    "trials": {"review": "SELECT, INSERT, UPDATE (expires_at)", "worker": "SELECT, UPDATE, DELETE"},
+}
+# The trail is read newest first: all of it, of one person or key, of one kind of step.
+TRAIL = {
+    "ix_audit_events_created": ["created_at", "id"],
+    "ix_audit_events_actor": ["actor_id", "created_at", "id"],
+    "ix_audit_events_action": ["action", "created_at", "id"],
 }
 NEW_OWNED = ("case_claims", "first_opinions", "note_templates", "outlines")
 ADMINISTERED = {"tenants": f"id = {MINE}", "memberships": f"user_id = {MYSELF}"}
@@ -59,8 +68,11 @@ WORDS = {
 DIAGNOSIS_BEFORE = "(decision = 'not_assessable') = (diagnosis IS NULL)"
 DIAGNOSIS = "decision = 'second_opinion' OR (decision IN ('confirm', 'correct')) = (diagnosis IS NOT NULL)"
 OPEN = sa.text("state <> 'reviewed'")
+UNTILED = "tiles_key IS NULL AND greatest(width, height) > 2048"
 # What is typed into the search box is the beginning of a reference, in any case of letters.
-SEARCHED: sa.Label[str] = sa.literal_column("lower(reference)", sa.Text).label("search")
+# It is a column: under row-level security an index on an expression would not be used, as lower() might leak.
+LOWERED = "lower(reference)"
+BEGINNING = {"search": "text_pattern_ops"}
 
 
 def upgrade() -> None:
@@ -72,7 +84,10 @@ def upgrade() -> None:
     extend_reviews()
     op.add_column("analyses", sa.Column("hairfree_key", sa.Text(), nullable=True))
     op.add_column("images", sa.Column("tiles_key", sa.Text(), nullable=True))
+    op.create_index("ix_images_untiled", "images", ["created_at"], postgresql_where=sa.text(UNTILED))
     op.create_index("ix_analyses_created", "analyses", ["tenant_id", "created_at"])
+    for name, columns in TRAIL.items():
+        op.create_index(name, "audit_events", columns)
     for create in TABLES.values():
         create()
     secure()
@@ -94,7 +109,10 @@ def downgrade() -> None:
     restore_reviews()
     restore_cases()
     restore_tenants_and_users()
+    for name in TRAIL:
+        op.drop_index(name, "audit_events")
     op.drop_index("ix_analyses_created", "analyses")
+    op.drop_index("ix_images_untiled", "images")
     op.drop_column("images", "tiles_key")
     op.drop_column("analyses", "hairfree_key")
     for (table, column), (words, _) in WORDS.items():
@@ -123,16 +141,29 @@ def extend_tenants_and_users() -> None:
     op.add_column("users", sa.Column("totp_last_step", sa.BigInteger(), nullable=True))
     op.add_column("users", sa.Column("recovery_hashes", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False))
     op.add_column("users", sa.Column("oidc_subject", sa.Text(), nullable=True))
+    op.add_column("users", sa.Column("password_once", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("users", sa.Column("session_epoch", sa.Integer(), server_default="0", nullable=False))
     op.create_check_constraint(op.f("ck_users_totp"), "users", "totp_confirmed_at IS NULL OR totp_secret IS NOT NULL")
     op.create_unique_constraint(op.f("uq_users_oidc_subject"), "users", ["oidc_subject"])
     op.add_column("patients", sa.Column("consent_training", sa.Boolean(), nullable=True))
-    op.create_index("ix_patients_search", "patients", ["tenant_id", SEARCHED], postgresql_ops={"search": "text_pattern_ops"})
+    op.add_column("patients", sa.Column("search", sa.Text(), sa.Computed(LOWERED, persisted=True), nullable=False))
+    op.create_index("ix_patients_search", "patients", ["tenant_id", "search"], postgresql_ops=BEGINNING)
 
 
 def restore_tenants_and_users() -> None:
     op.drop_index("ix_patients_search", "patients")
+    op.drop_column("patients", "search")
     op.drop_column("patients", "consent_training")
-    for column in ("oidc_subject", "recovery_hashes", "totp_last_step", "totp_confirmed_at", "totp_secret", "trainee"):
+    for column in (
+        "session_epoch",
+        "password_once",
+        "oidc_subject",
+        "recovery_hashes",
+        "totp_last_step",
+        "totp_confirmed_at",
+        "totp_secret",
+        "trainee",
+    ):
         op.drop_column("users", column)
     for column in ("second_read_disagreement", "second_read_risk", "second_read_share", "blind_first_read"):
         op.drop_column("tenants", column)
@@ -152,23 +183,32 @@ def extend_cases() -> None:
     op.add_column("cases", sa.Column("lead_thumbnail_key", sa.Text(), nullable=True))
     op.add_column("cases", sa.Column("flags", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False))
     op.add_column("cases", sa.Column("not_analysed", sa.Text(), nullable=True))
+    op.add_column("cases", sa.Column("body_site", sa.Text(), nullable=True))
+    op.add_column("cases", sa.Column("search", sa.Text(), sa.Computed(LOWERED, persisted=True), nullable=True))
+    # Answers from the index alone need a table that is vacuumed more often than after a fifth of its rows has changed.
+    op.execute("ALTER TABLE cases SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_insert_scale_factor = 0.01)")
     op.create_check_constraint(op.f("ck_cases_lead_outcome"), "cases", "lead_outcome IN ('prediction', 'set', 'abstain')")
     op.create_check_constraint(op.f("ck_cases_risk"), "cases", "risk BETWEEN 0 AND 1")
     op.create_check_constraint(op.f("ck_cases_risk_level"), "cases", "risk_level BETWEEN 0 AND 20")
     order = ["tenant_id", "state", "sla_hours", "risk_level", "received_at", "id"]
-    op.create_index("ix_cases_open", "cases", order, postgresql_where=OPEN)
+    # With these, the order and the filters of a worklist are answered from the index alone.
+    beside = ["urgency", "lead_class", "lead_outcome", "body_site", "flags", "due_at"]
+    op.create_index("ix_cases_open", "cases", order, postgresql_where=OPEN, postgresql_include=beside)
     op.drop_index("ix_cases_undecided", "cases")
     op.create_index("ix_cases_due", "cases", ["tenant_id", "state", "due_at"], postgresql_where=OPEN)
     op.create_index("ix_cases_reviewed", "cases", ["tenant_id", "reviewed_at"], postgresql_where=sa.text("state = 'reviewed'"))
     op.create_index("ix_cases_lesion_id", "cases", ["lesion_id"])
-    op.create_index("ix_cases_search", "cases", ["tenant_id", SEARCHED], postgresql_ops={"search": "text_pattern_ops"})
+    op.create_index("ix_lesions_body_site", "lesions", ["tenant_id", "body_site"])
+    op.create_index("ix_cases_search", "cases", ["tenant_id", "search"], postgresql_ops=BEGINNING)
 
 
 def restore_cases() -> None:
+    op.drop_index("ix_lesions_body_site", "lesions")
+    op.execute("ALTER TABLE cases RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_insert_scale_factor)")
     for index in ("ix_cases_search", "ix_cases_lesion_id", "ix_cases_reviewed", "ix_cases_due", "ix_cases_open"):
         op.drop_index(index, "cases")
     op.create_index("ix_cases_undecided", "cases", ["tenant_id", "state"], postgresql_where=OPEN)
-    for column in (*ANSWER.split(", "), "sla_hours"):
+    for column in (*ANSWER.split(", "), "sla_hours", "search", "body_site"):
         op.drop_column("cases", column)
 
 
@@ -176,7 +216,7 @@ def extend_reviews() -> None:
     """A decision can be the first, a second, a resolution, an amendment, or be taken back; it never changes."""
     op.add_column("reviews", word("kind", "first", "second", "adjudication", "amendment", "undo", server_default="first"))
     op.add_column("reviews", sa.Column("supersedes", sa.Uuid(), nullable=True))
-    op.add_column("reviews", word("management", "discharge", "follow_up", "face_to_face", "urgent_referral", nullable=True))
+    op.add_column("reviews", word("management", "discharge", "follow_up", "face_to_face", "urgent_referral", "retake", nullable=True))
     op.add_column("reviews", sa.Column("follow_up_months", sa.SmallInteger(), nullable=True))
     op.add_column("reviews", sa.Column("rationale", sa.Text(), nullable=True))
     op.add_column("reviews", sa.Column("reading_seconds", sa.Integer(), nullable=True))
@@ -195,6 +235,7 @@ REVIEW_RULES = {
     "rationale": "kind NOT IN ('adjudication', 'amendment') OR btrim(coalesce(rationale, '')) <> ''",
     "follow_up": "(coalesce(management, '') = 'follow_up') = (follow_up_months IS NOT NULL)",
     "follow_up_months": "follow_up_months BETWEEN 1 AND 60",
+    "retake": "coalesce(management, '') <> 'retake' OR decision = 'not_assessable'",
     "reading_seconds": "reading_seconds >= 0",
 }
 
@@ -245,13 +286,15 @@ BACKFILL = """
     UPDATE cases SET
         risk = answer.risk, risk_level = coalesce(round(answer.risk * 20), 10), lead_image_id = answer.image_id,
         lead_outcome = answer.outcome, lead_classes = coalesce(answer.classes, '{}'), lead_class = answer.top_class,
-        lead_probability = answer.top_probability, lead_thumbnail_key = answer.thumbnail_key,
-        flags = coalesce(answer.flags, '{}'), not_analysed = answer.reason
+        lead_probability = answer.top_probability, lead_thumbnail_key = answer.thumbnail_key, body_site = answer.body_site,
+        flags = coalesce(answer.flags, '{}') || CASE WHEN answer.reason IS NULL THEN '{}'::text[] ELSE '{not_analysed}'::text[] END,
+        not_analysed = answer.reason
     FROM (
-        SELECT c.id, lead.*, failed.reason,
+        SELECT c.id, l.body_site, lead.*, failed.reason,
             CASE WHEN failed.reason IS NOT NULL OR coalesce(lead.outcome, 'abstain') = 'abstain'
                  THEN greatest(coalesce(lead.malignant_probability, 0.5), 0.5) ELSE lead.malignant_probability END AS risk
         FROM cases c
+        LEFT JOIN lesions l ON l.id = c.lesion_id
         LEFT JOIN LATERAL (
             SELECT latest.* FROM (
                 SELECT DISTINCT ON (a.image_id) a.image_id, a.outcome, a.classes, a.top_class, a.top_probability,
@@ -352,10 +395,13 @@ def create_outlines() -> None:
         *refers("outlines", "image_id", "images"),
         *refers("outlines", "analysis_id", "analyses", nullable=True),
         *refers("outlines", "user_id", "users"),
-        sa.Column("mask_key", sa.Text(), nullable=False),
+        sa.Column("mask_key", sa.Text(), nullable=True),
         sa.Column("measures", postgresql.JSONB(), nullable=True),
         sa.Column("measured_at", TIME, nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
+        # Without a mask of its own the row gives the word back to the model, and there is nothing to measure.
+        sa.CheckConstraint("mask_key IS NOT NULL OR (measured_at IS NOT NULL AND measures IS NULL)", name=op.f("ck_outlines_restored")),
+        sa.CheckConstraint("measures IS NULL OR measured_at IS NOT NULL", name=op.f("ck_outlines_measured")),
     )
     op.create_index("ix_outlines_image_id", "outlines", ["image_id", "created_at"])
     op.create_index("ix_outlines_unmeasured", "outlines", ["created_at"], postgresql_where=sa.text("measured_at IS NULL"))

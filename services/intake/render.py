@@ -15,10 +15,13 @@ from services.intake.schemas import (
     DecisionOut,
     ImageOut,
     LesionIn,
+    MeasuresSource,
+    OutlineOut,
     PatientIn,
 )
 from services.records.listing import CaseList, CaseSummary
-from services.records.views import AnalysisView, CaseView, ImageView, ReviewView
+from services.records.states import ReviewKind
+from services.records.views import AnalysisView, CaseView, ImageView, OutlineView, ReviewView
 
 
 def accepted(submission: Submission) -> Accepted:
@@ -54,7 +57,7 @@ def case(view: CaseView) -> CaseOut:
         due_at=view.due_at,
         reviewed_at=view.reviewed_at,
         images=[_image(view, image) for image in view.images],
-        decision=_decision(view.reviews[-1]) if view.reviews else None,
+        decision=_decision(view.final) if view.final else None,
     )
 
 
@@ -94,6 +97,7 @@ def _image(view: CaseView, image: ImageView) -> ImageOut:
         attempts=image.attempts,
         reason=image.reason,
         analysis=_analysis(view, image, image.analysis) if image.analysis else None,
+        outline=_outline(view, image, image.outline) if image.outline else None,
     )
 
 
@@ -114,11 +118,18 @@ def _analysis(view: CaseView, image: ImageView, analysis: AnalysisView) -> Analy
         taxonomy=finding.get("taxonomy") or [],
         ood=finding.get("ood"),
         quality=finding.get("quality"),
-        measures=finding.get("measures"),
+        measures=image.outline.measures if image.outline else finding.get("measures"),
+        measures_source=MeasuresSource.READER if image.outline else MeasuresSource.MODEL,
         finding=finding,
-        mask_url=_artifact("read_mask", view, image) if analysis.mask_key else None,
+        mask_url=_artifact("read_mask", view, image) if image.mask_key else None,
         thumbnail_url=_artifact("read_thumbnail", view, image) if analysis.thumbnail_key else None,
         heatmap_url=_artifact("read_heatmap", view, image) if analysis.heatmap_key else None,
+    )
+
+
+def _outline(view: CaseView, image: ImageView, outline: OutlineView) -> OutlineOut:
+    return OutlineOut(
+        author=outline.author, drawn_at=outline.created_at, measures=outline.measures, mask_url=_artifact("read_mask", view, image)
     )
 
 
@@ -131,7 +142,11 @@ def _decision(review: ReviewView) -> DecisionOut:
         decision=review.decision,
         diagnosis=review.diagnosis,
         reason=review.reason,
+        management=review.management,
+        follow_up_months=review.follow_up_months,
         note=review.note,
         reviewer=review.reviewer,
         decided_at=review.created_at,
+        amended=review.kind is ReviewKind.AMENDMENT,
+        amendment_reason=review.rationale if review.kind is ReviewKind.AMENDMENT else None,
     )

@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from services.records.states import CaseState, Decision, JobState, Laterality, Modality, Outcome, Sex, Urgency
+from services.records.states import CaseState, Decision, JobState, Laterality, Management, Modality, Outcome, Sex, Urgency
 
+STATUS = (
+    "queued: being analysed. awaiting_review: a dermatologist reads it next. awaiting_second_read: another one does. "
+    "awaiting_adjudication: a lead settles two reads that differ. reviewed: decided."
+)
 DISCLAIMER = "Decision support only. The automatic finding is no diagnosis: no case is answered without the decision of a dermatologist."
 
 
@@ -113,11 +118,27 @@ class Accepted(BaseModel):
     """A promise: the case is stored durably and will be answered."""
 
     id: UUID
-    status: CaseState
+    status: CaseState = Field(description=STATUS)
     received_at: datetime
     due_at: datetime
     images: Sequence[AcceptedImage]
     status_url: str
+
+
+class MeasuresSource(StrEnum):
+    """Who drew the outline that was measured."""
+
+    MODEL = "model"
+    READER = "reader"
+
+
+class OutlineOut(BaseModel):
+    """The outline that a reader has drawn; it wins over the model's."""
+
+    author: str
+    drawn_at: datetime
+    measures: dict[str, Any] | None
+    mask_url: str
 
 
 class AnalysisOut(BaseModel):
@@ -137,9 +158,12 @@ class AnalysisOut(BaseModel):
     taxonomy: Sequence[dict[str, Any]] = Field(description="Code, name and malignancy of every class that the models know.")
     ood: dict[str, Any] | None = Field(description="Whether the picture is unlike what the models know.")
     quality: dict[str, Any] | None
-    measures: dict[str, Any] | None = Field(description="Of the lesion; millimetres where the scale is known.")
-    finding: dict[str, Any] = Field(description="Everything that the pipeline said.")
-    mask_url: str | None
+    measures: dict[str, Any] | None = Field(
+        description="Of the outline that counts; millimetres where the scale is known. None for a moment after a reader has drawn one."
+    )
+    measures_source: MeasuresSource = Field(description="Whose outline was measured: the model's, or a reader's, which wins.")
+    finding: dict[str, Any] = Field(description="Everything that the pipeline said, with the measures of its own outline.")
+    mask_url: str | None = Field(description="The outline that counts: a reader's where one has drawn it, else the model's.")
     thumbnail_url: str | None
     heatmap_url: str | None
 
@@ -161,24 +185,31 @@ class ImageOut(BaseModel):
     attempts: int
     reason: str | None = Field(description="Why the image was not analysed.")
     analysis: AnalysisOut | None
+    outline: OutlineOut | None = Field(description="Present where a reader has corrected the outline, or drawn one where there was none.")
 
 
 class DecisionOut(BaseModel):
-    """What the dermatologist decided."""
+    """What was decided: the one decision that stands, after every read that the portal asks for."""
 
     decision: Decision
     diagnosis: str | None
-    reason: str | None
+    reason: str | None = Field(description="Why the case is not assessable.")
+    management: Management | None = Field(
+        description="What should happen next: discharge, follow_up, face_to_face, urgent_referral, or retake (send a new picture)."
+    )
+    follow_up_months: int | None = Field(description="When to come back, with `follow_up`.")
     note: str
     reviewer: str
     decided_at: datetime
+    amended: bool = Field(description="This decision replaces an earlier one.")
+    amendment_reason: str | None
 
 
 class CaseOut(BaseModel):
     """A case with its images, findings and decision."""
 
     id: UUID
-    status: CaseState
+    status: CaseState = Field(description=STATUS)
     reference: str | None
     patient: PatientIn
     lesion: LesionIn
@@ -188,7 +219,7 @@ class CaseOut(BaseModel):
     due_at: datetime
     reviewed_at: datetime | None
     images: Sequence[ImageOut]
-    decision: DecisionOut | None = Field(description="Present once a dermatologist has decided.")
+    decision: DecisionOut | None = Field(description="Present once the case is `reviewed`: reads before that are not final and not shown.")
     disclaimer: str = DISCLAIMER
 
 
@@ -196,7 +227,7 @@ class CaseLine(BaseModel):
     """One case in a list."""
 
     id: UUID
-    status: CaseState
+    status: CaseState = Field(description=STATUS)
     reference: str | None
     patient_reference: str
     urgency: Urgency

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, cast, func, select, true, update
+from sqlalchemy import ARRAY, ColumnElement, Text, case, cast, func, select, true, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.selectable import LateralFromClause
@@ -17,6 +17,8 @@ from services.records import priority
 from services.records.states import JobState, Outcome
 from services.records.tables import Analysis, Case, Image, Job
 
+# Beside the flags of the finding, so that a worklist can be narrowed to such cases by the same means.
+NOT_ANALYSED = "not_analysed"
 COPIED = ("lead_outcome", "lead_classes", "lead_class", "lead_probability", "lead_thumbnail_key", "lead_image_id", "flags")
 
 
@@ -38,7 +40,8 @@ def store_answers(*, session: Session, case_ids: Collection[UUID]) -> None:
     )
     values: dict[str, ColumnElement[Any]] = {name: answer.c[name] for name in COPIED}
     values["lead_classes"] = func.coalesce(answer.c.lead_classes, "{}")
-    values["flags"] = func.coalesce(answer.c.flags, "{}")
+    unread = cast(case((answer.c.reason.is_not(None), [NOT_ANALYSED]), else_=[]), ARRAY(Text))
+    values["flags"] = func.array_cat(func.coalesce(answer.c.flags, "{}"), unread)
     level = cast(func.round(answer.c.risk * priority.RISK_LEVELS), SmallInteger)
     change = update(Case).where(Case.id == answer.c.id).values(**values, risk=answer.c.risk, risk_level=level, not_analysed=answer.c.reason)
     session.execute(change.execution_options(synchronize_session=False))

@@ -96,7 +96,9 @@ def _insert_due_case(urgency: Urgency) -> Executable:
     due = select(func.now() + func.make_interval(0, 0, 0, 0, Tenant.hours(urgency))).where(Tenant.id == tenant).scalar_subquery()
     names = ("id", "tenant_id", "patient_id", "lesion_id", "reference", "clinical_notes")
     given = {name: bindparam(name, type_=table.c[name].type) for name in names}
-    fixed = {"urgency": urgency, "state": CaseState.QUEUED, "received_at": func.now(), "due_at": due}
+    # What is known of the lesion may come from an earlier case of it.
+    site = select(Lesion.body_site).where(Lesion.id == given["lesion_id"]).scalar_subquery()
+    fixed = {"body_site": site, "urgency": urgency, "state": CaseState.QUEUED, "received_at": func.now(), "due_at": due}
     return insert(table).values({**given, **fixed}).returning(table.c.received_at, table.c.due_at)
 
 

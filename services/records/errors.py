@@ -3,6 +3,7 @@
 ``permanent`` says whether asking again, unchanged, can ever succeed.
 """
 
+from datetime import datetime
 from uuid import UUID
 
 
@@ -60,9 +61,49 @@ class AlreadyReviewed(RecordError):
     """Somebody else has decided the case: reload the page to see their decision."""
 
 
+class CaseClaimed(RecordError):
+    """Somebody else has the case: decide when their lease is over, or take the case over first."""
+
+    permanent = False
+
+    def __init__(self, holder: str, expires_at: datetime) -> None:
+        super().__init__(f"{holder} has this case until {expires_at:%H:%M} UTC: decide afterwards, or take the case over first.")
+        self.holder = holder
+        self.expires_at = expires_at
+
+
+class ReadRefused(RecordError):
+    """This person may not take this step of reading. The message says who may."""
+
+
+class UndoRefused(RecordError):
+    """The decision can no longer be taken back: amend it instead."""
+
+
+class OpinionMissing(RecordError):
+    """The portal asks for a blind first read: give the first opinion before the decision."""
+
+
+class OpinionGiven(RecordError):
+    """The first opinion is on file already; it is never changed."""
+
+
 class ModelNotFound(RecordError):
     """No model version has such a digest, or more than one begins so. The message lists what there is."""
 
 
 class WrongModelState(RecordError):
     """The model version is in a state from which this step does not lead on, or somebody else was faster."""
+
+
+class TrialNotFound(RecordError):
+    """No such trial, or its hour is over and it is deleted."""
+
+    def __init__(self, trial_id: UUID) -> None:
+        super().__init__(f"There is no trial {trial_id}: try the picture again.")
+
+
+class TooManyTrials(RecordError):
+    """As many pictures are being tried as may be: try again in a few minutes."""
+
+    permanent = False

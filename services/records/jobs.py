@@ -61,6 +61,7 @@ class AnalysisResult:
     mask_key: str | None = None
     thumbnail_key: str | None = None
     heatmap_key: str | None = None
+    hairfree_key: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse here, one image at a time, what Postgres would refuse for the whole batch.
@@ -337,6 +338,7 @@ def _analysis_row(job: JobRow, result: AnalysisResult) -> dict[str, Any]:
         "mask_key": result.mask_key,
         "thumbnail_key": result.thumbnail_key,
         "heatmap_key": result.heatmap_key,
+        "hairfree_key": result.hairfree_key,
     }
 
 

@@ -2,7 +2,7 @@
 
 At most one version of each kind is champion; that is what workers serve. Every step is a
 compare-and-swap that names the state it starts from, adds an event with its reason and is audited.
-All but :func:`register_model_version` and the readers need the owner's login.
+Workers register; the desk and the owner's login move versions from state to state.
 """
 
 from collections.abc import Collection, Sequence
@@ -23,7 +23,7 @@ from services.records.tables import ModelEvent, ModelVersion
 FIRST_START = "first start"
 # Two workers that start together on an empty registry must not both find it empty. Any constant will do.
 LOCK = 7_365_737
-FASTER = "Somebody else has changed the {kind} at this moment: look at `dermatrail models list` and try again."
+FASTER = "Somebody else has changed the {kind} at this moment: look at the list of models again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +137,15 @@ def rollback(*, session: Session, kind: ModelKind, actor: Actor, reason: str) ->
     """
     reigns = _reigns(session, kind)
     if len(reigns) < 2:
-        raise WrongModelState(f"There is no earlier {kind.value} to go back to: promote one with `dermatrail models promote`.")
+        raise WrongModelState(f"There is no earlier {kind.value} to go back to: promote another version instead.")
     before = get_model_version(session=session, version_id=reigns[-2])
     return _crown(session, before, _Step(ModelAction.ROLLED_BACK, ModelState.CHAMPION, actor, reason))
+
+
+def earlier_champion(*, session: Session, kind: ModelKind) -> ModelVersionView | None:
+    """Return the version that a rollback would bring back, or None."""
+    reigns = _reigns(session, kind)
+    return get_model_version(session=session, version_id=reigns[-2]) if len(reigns) > 1 else None
 
 
 def shadow(*, session: Session, version_id: UUID, actor: Actor, reason: str) -> ModelVersionView:

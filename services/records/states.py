@@ -104,6 +104,7 @@ class Management(StrEnum):
     FOLLOW_UP = "follow_up"
     FACE_TO_FACE = "face_to_face"
     URGENT_REFERRAL = "urgent_referral"
+    RETAKE = "retake"
 
 
 class TrialState(StrEnum):

@@ -10,8 +10,19 @@ from sqlalchemy import select, true
 from sqlalchemy.orm import Session, aliased
 
 from services.records.errors import CaseNotFound
-from services.records.states import CaseState, Decision, JobState, Laterality, Modality, Outcome, Sex, Urgency
-from services.records.tables import Analysis, Case, Image, Job, Lesion, Patient, Review, Tenant, User
+from services.records.states import (
+    CaseState,
+    Decision,
+    JobState,
+    Laterality,
+    Management,
+    Modality,
+    Outcome,
+    ReviewKind,
+    Sex,
+    Urgency,
+)
+from services.records.tables import Analysis, Case, Image, Job, Lesion, Outline, Patient, Review, Tenant, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,20 @@ class AnalysisView:
     mask_key: str | None
     thumbnail_key: str | None
     heatmap_key: str | None
+    hairfree_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutlineView:
+    """The outline that a reader drew last. ``measured_at`` is None until the worker has measured it, or says why not in ``reason``."""
+
+    id: UUID
+    mask_key: str
+    measures: dict[str, Any] | None
+    measured_at: datetime | None
+    reason: str | None
+    author: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +74,38 @@ class ImageView:
     pixel_spacing_mm: float | None
     original_key: str
     view_key: str
+    tiles_key: str | None
     job_state: JobState
     attempts: int
     reason: str | None
     analysis: AnalysisView | None
+    outline: OutlineView | None = None
+
+    @property
+    def mask_key(self) -> str | None:
+        """The outline that counts: a reader's, else the model's."""
+        return self.outline.mask_key if self.outline else self.analysis.mask_key if self.analysis else None
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewView:
-    """A decision, and who took it when."""
+    """A decision, and who took it when. ``standing``: no later one supersedes it, and it takes none back."""
 
     id: UUID
     user_id: UUID
     reviewer: str
+    kind: ReviewKind
     decision: Decision
     diagnosis: str | None
     reason: str | None
+    management: Management | None
+    follow_up_months: int | None
     note: str
+    rationale: str | None
     shown: dict[str, Any]
     created_at: datetime
+    supersedes: UUID | None
+    standing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +130,19 @@ class CaseView:
     received_at: datetime
     due_at: datetime
     reviewed_at: datetime | None
+    blind_first_read: bool
     images: tuple[ImageView, ...]
     reviews: tuple[ReviewView, ...]
+
+    @property
+    def standing(self) -> tuple[ReviewView, ...]:
+        """The reviews that stand, oldest first: at most one of each kind."""
+        return tuple(review for review in self.reviews if review.standing)
+
+    @property
+    def final(self) -> ReviewView | None:
+        """The decision of a decided case: the only one that may leave the house."""
+        return self.standing[-1] if self.state is CaseState.REVIEWED and self.standing else None
 
     @property
     def leading_image(self) -> ImageView:
@@ -112,7 +161,7 @@ def load_case(*, session: Session, tenant_ids: Sequence[UUID], case_id: UUID) ->
         CaseNotFound: there is none, or it is another tenant's.
     """
     query = (
-        select(Case, Patient, Lesion, Tenant.name)
+        select(Case, Patient, Lesion, Tenant.name, Tenant.blind_first_read)
         .join(Patient, Patient.id == Case.patient_id)
         .join(Tenant, Tenant.id == Case.tenant_id)
         .outerjoin(Lesion, Lesion.id == Case.lesion_id)
@@ -121,7 +170,7 @@ def load_case(*, session: Session, tenant_ids: Sequence[UUID], case_id: UUID) ->
     row = session.execute(query).one_or_none()
     if row is None:
         raise CaseNotFound(case_id)
-    case, patient, lesion, portal = row
+    case, patient, lesion, portal, blind_first_read = row
     return CaseView(
         id=case.id,
         tenant_id=case.tenant_id,
@@ -141,6 +190,7 @@ def load_case(*, session: Session, tenant_ids: Sequence[UUID], case_id: UUID) ->
         received_at=case.received_at,
         due_at=case.due_at,
         reviewed_at=case.reviewed_at,
+        blind_first_read=blind_first_read,
         images=_images(session, case_id),
         reviews=_reviews(session, case_id),
     )
@@ -149,18 +199,21 @@ def load_case(*, session: Session, tenant_ids: Sequence[UUID], case_id: UUID) ->
 def _images(session: Session, case_id: UUID) -> tuple[ImageView, ...]:
     last_job = select(Job).where(Job.image_id == Image.id).order_by(Job.created_at.desc()).limit(1).lateral("last_job")
     latest = select(Analysis).where(Analysis.image_id == Image.id).order_by(Analysis.created_at.desc()).limit(1).lateral("latest")
+    drawn = select(Outline).where(Outline.image_id == Image.id).order_by(Outline.created_at.desc()).limit(1).lateral("drawn")
     query = (
-        select(Image, aliased(Job, last_job), aliased(Analysis, latest))
+        select(Image, aliased(Job, last_job), aliased(Analysis, latest), aliased(Outline, drawn), User.name)
         .select_from(Image)
         .join(last_job, true())
         .outerjoin(latest, true())
+        .outerjoin(drawn, true())
+        .outerjoin(User, User.id == drawn.c.user_id)
         .where(Image.case_id == case_id)
         .order_by(Image.position)
     )
     return tuple(_image(*row) for row in session.execute(query))
 
 
-def _image(image: Image, job: Job, analysis: Analysis | None) -> ImageView:
+def _image(image: Image, job: Job, analysis: Analysis | None, outline: Outline | None, author: str | None) -> ImageView:
     return ImageView(
         id=image.id,
         position=image.position,
@@ -174,10 +227,26 @@ def _image(image: Image, job: Job, analysis: Analysis | None) -> ImageView:
         pixel_spacing_mm=image.pixel_spacing_mm,
         original_key=image.original_key,
         view_key=image.view_key,
+        tiles_key=image.tiles_key,
         job_state=job.state,
         attempts=job.attempts,
         reason=job.reason,
         analysis=_analysis(analysis) if analysis else None,
+        outline=_outline(outline, author or "") if outline else None,
+    )
+
+
+def _outline(row: Outline, author: str) -> OutlineView | None:
+    if row.mask_key is None:  # the model has the word again
+        return None
+    return OutlineView(
+        id=row.id,
+        mask_key=row.mask_key,
+        measures=row.measures,
+        measured_at=row.measured_at,
+        reason=row.reason,
+        author=author,
+        created_at=row.created_at,
     )
 
 
@@ -196,23 +265,32 @@ def _analysis(row: Analysis) -> AnalysisView:
         mask_key=row.mask_key,
         thumbnail_key=row.thumbnail_key,
         heatmap_key=row.heatmap_key,
+        hairfree_key=row.hairfree_key,
     )
 
 
 def _reviews(session: Session, case_id: UUID) -> tuple[ReviewView, ...]:
     query = select(Review, User.name).join(User, User.id == Review.user_id).where(Review.case_id == case_id).order_by(Review.created_at)
-    return tuple(_review(row, name) for row, name in session.execute(query))
+    rows = session.execute(query).all()
+    superseded = {row.supersedes for row, _ in rows}
+    return tuple(_review(row, name, standing=row.id not in superseded and row.kind is not ReviewKind.UNDO) for row, name in rows)
 
 
-def _review(row: Review, reviewer: str) -> ReviewView:
+def _review(row: Review, reviewer: str, *, standing: bool) -> ReviewView:
     return ReviewView(
         id=row.id,
         user_id=row.user_id,
         reviewer=reviewer,
+        kind=row.kind,
         decision=row.decision,
         diagnosis=row.diagnosis,
         reason=row.reason,
+        management=row.management,
+        follow_up_months=row.follow_up_months,
         note=row.note,
+        rationale=row.rationale,
         shown=row.shown,
         created_at=row.created_at,
+        supersedes=row.supersedes,
+        standing=standing,
     )

@@ -1,28 +1,37 @@
-"""What a dermatologist sees: the ordered queue, and one case."""
+"""What a dermatologist sees: the ordered lists, the next case, and one case."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, select, true
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import ColumnElement, Row, Select, Uuid, case, column, func, not_, select, true, values
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.selectable import LateralFromClause
 
 from services.records import priority
+from services.records.answers import NOT_ANALYSED
 from services.records.audit import Actor, Subject, record_event
-from services.records.states import AuditAction, CaseState, JobState, Laterality, Outcome, Urgency
-from services.records.tables import Analysis, Case, Image, Job, Lesion, Patient, Tenant
+from services.records.claims import CLAIMABLE, ClaimView, claims_of, second_read_of_own
+from services.records.ranking import TO_READ, Page, Place, Wanted, rank
+from services.records.states import AuditAction, CaseState, Laterality, Outcome, Urgency
+from services.records.tables import Case, CaseClaim, Image, Lesion, Patient, Tenant
 from services.records.views import CaseView, load_case
+
+# Nobody counts further: a queue is long or it is not, and counting 200,000 rows would take longer than showing them.
+MOST_COUNTED = 10_000
+MOST_FOUND = 60
+NEXT_CANDIDATES = 50
+MOST_SITES = 60
+BLIND = "In the order of service class, risk and waiting time; the risk is not shown before your first opinion."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorklistRow:
     """One line. The answer is that of the leading image: the one with the highest malignant probability.
 
-    ``outcome`` None: no image is analysed. ``not_analysed``: why an image of the case has no answer.
+    ``outcome`` None: no image is analysed. ``not_analysed``: why an image of the case has no answer. ``claim``: who has it now.
+    ``blind``: the portal asks for a blind first read, so nothing of the answer is in the line before the decision.
     """
 
     case_id: UUID
@@ -44,26 +53,92 @@ class WorklistRow:
     classes: tuple[str, ...]
     top_class: str | None
     top_probability: float | None
-    malignant_probability: float | None
+    risk: float | None
     flags: tuple[str, ...]
     not_analysed: str | None
     why: str
+    claim: ClaimView | None
+    blind: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of a list. ``next``: where the following page begins; None on the last."""
+
+    rows: tuple[WorklistRow, ...]
+    moment: datetime
+    next: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many cases wait, are held by this reader, are overdue; never counted beyond ``MOST_COUNTED``."""
+
+    queue: int
+    mine: int
+    overdue: int
+
+
+NO_COUNTS = Counts(0, 0, 0)
 
 
 def worklist(
-    *,
-    session: Session,
-    tenant_ids: Sequence[UUID],
-    user_id: UUID,
-    states: Collection[CaseState] = (CaseState.AWAITING_REVIEW,),
-    limit: int = 200,
-) -> list[WorklistRow]:
-    """Return the tenants' cases in the order of :mod:`services.records.priority`, in one statement; the reading is audited."""
-    now = datetime.now(UTC)
-    rows = [_row(row, now) for row in session.execute(_query(tenant_ids, states).limit(limit))]
-    for tenant_id in sorted({row.tenant_id for row in rows}):
-        _read(session, tenant_id, user_id, AuditAction.CASES_LISTED, Subject("case"))
-    return rows
+    *, session: Session, tenant_ids: Sequence[UUID], user_id: UUID, wanted: Wanted | None = None, page: Page | None = None
+) -> Listing:
+    """Return one page of the tenants' cases in the order of :mod:`services.records.priority`; the reading is audited."""
+    wanted, page = wanted or Wanted(), page or Page(datetime.now(UTC), 100)
+    places = rank(session=session, tenant_ids=tenant_ids, user_id=user_id, wanted=wanted, page=page)
+    rows = _rows(session, [place.case_id for place in places], tenant_ids, user_id)
+    _listed(session, rows, user_id)
+    return Listing(rows, page.moment, places[-1] if len(places) == page.limit else None)
+
+
+def search_cases(*, session: Session, tenant_ids: Sequence[UUID], user_id: UUID, beginning: str) -> Listing:
+    """Return the cases whose patient's or own reference begins so, in any case of letters: open ones first, at most ``MOST_FOUND``."""
+    moment = datetime.now(UTC)
+    found = session.scalars(_found(tenant_ids, beginning.strip().lower())).all() if beginning.strip() else []
+    rows = _rows(session, found, tenant_ids, user_id)
+    _listed(session, rows, user_id)
+    return Listing(rows, moment, None)
+
+
+def next_case(*, session: Session, tenant_ids: Sequence[UUID], user_id: UUID) -> UUID | None:
+    """Return the case that this reader should read now: nobody else has it, and it is no second read of their own."""
+    page = Page(datetime.now(UTC), NEXT_CANDIDATES)
+    while True:
+        places = rank(session=session, tenant_ids=tenant_ids, user_id=user_id, wanted=Wanted(), page=page)
+        ids = [place.case_id for place in places]
+        others = {claim.case_id for claim in claims_of(session=session, case_ids=ids).values() if claim.user_id != user_id}
+        own = set(session.scalars(select(Case.id).where(Case.id.in_(ids), second_read_of_own(user_id))))
+        free = next((case_id for case_id in ids if case_id not in others | own), None)
+        if free or len(places) < page.limit:
+            return free
+        page = Page(page.moment, page.limit, places[-1])
+
+
+def counts(*, session: Session, tenant_ids: Sequence[UUID], user_id: UUID) -> Counts:
+    """Return what the bar shows, in one statement."""
+    of_tenants = (Case.tenant_id.in_(tenant_ids), Case.state.in_(TO_READ))
+    waiting = select(Case.id).where(*of_tenants, not_(second_read_of_own(user_id)))
+    held = select(CaseClaim.id).join(Case, Case.id == CaseClaim.case_id)
+    held = held.where(
+        CaseClaim.user_id == user_id, CaseClaim.expires_at > func.now(), Case.state.in_(CLAIMABLE), Case.tenant_id.in_(tenant_ids)
+    )
+    late = select(Case.id).where(*of_tenants, Case.due_at < func.now(), not_(second_read_of_own(user_id)))
+    queue, mine, overdue = (
+        select(func.count()).select_from(query.limit(MOST_COUNTED).subquery()).scalar_subquery() for query in (waiting, held, late)
+    )
+    return Counts(*session.execute(select(queue, mine, overdue)).one())
+
+
+def body_sites(*, session: Session, tenant_ids: Sequence[UUID]) -> list[str]:
+    """Return the sites that the tenants' cases are at, stepping through an index from one to the next."""
+    tenants = values(column("tenant_id", Uuid), name="tenants_read").data([(tenant_id,) for tenant_id in tenant_ids])
+    first = _first_site(tenants.c.tenant_id).lateral("first")
+    sites = select(tenants.c.tenant_id, first.c.body_site).select_from(tenants).join(first, true()).cte("sites", recursive=True)
+    step = _first_site(sites.c.tenant_id).where(Lesion.body_site > sites.c.body_site).lateral("step")
+    sites = sites.union_all(select(sites.c.tenant_id, step.c.body_site).select_from(sites).join(step, true()))
+    return list(session.scalars(select(sites.c.body_site).distinct().order_by(sites.c.body_site).limit(MOST_SITES)))
 
 
 def case_page(*, session: Session, tenant_ids: Sequence[UUID], case_id: UUID, user_id: UUID) -> CaseView:
@@ -77,62 +152,57 @@ def case_page(*, session: Session, tenant_ids: Sequence[UUID], case_id: UUID, us
     return view
 
 
+def _first_site(tenant_id: ColumnElement[UUID]) -> Select[str | None]:
+    known = (Lesion.tenant_id == tenant_id, Lesion.body_site.is_not(None))
+    return select(Lesion.body_site).where(*known).order_by(Lesion.body_site).limit(1)
+
+
+def _listed(session: Session, rows: Collection[WorklistRow], user_id: UUID) -> None:
+    for tenant_id in sorted({row.tenant_id for row in rows}):
+        _read(session, tenant_id, user_id, AuditAction.CASES_LISTED, Subject("case"))
+
+
 def _read(session: Session, tenant_id: UUID, user_id: UUID, action: AuditAction, subject: Subject) -> None:
     record_event(session=session, tenant_id=tenant_id, actor=Actor.user(user_id), action=action, subject=subject)
 
 
-def _query(tenant_ids: Sequence[UUID], states: Collection[CaseState]) -> Select[*tuple[Any, ...]]:
-    lead, failed, counted = _lead(), _failed(), _counted()
-    unanswered = failed.c.reason.is_not(None) | (func.coalesce(lead.c.outcome, Outcome.ABSTAIN) == Outcome.ABSTAIN)
+def _found(tenant_ids: Sequence[UUID], beginning: str) -> Select[UUID]:
+    # `^@` (begins with) does not leak what it compares: under row-level security, the index may be used for it alone.
+    patients = select(Patient.id).where(Patient.tenant_id.in_(tenant_ids), Patient.search.op("^@")(beginning))
+    patients = patients.limit(MOST_FOUND)
+    cases = select(Case.id).where(Case.tenant_id.in_(tenant_ids), Case.search.op("^@")(beginning)).limit(MOST_FOUND)
+    decided_last = case((Case.state == CaseState.REVIEWED, 1), else_=0)
+    either = select(Case.id).where(Case.patient_id.in_(patients)).union(cases).subquery()
+    return (
+        select(Case.id).where(Case.id.in_(select(either.c.id))).order_by(decided_last, Case.received_at.desc(), Case.id).limit(MOST_FOUND)
+    )
+
+
+def _rows(session: Session, case_ids: Sequence[UUID], tenant_ids: Sequence[UUID], user_id: UUID) -> tuple[WorklistRow, ...]:
+    """The lines of these cases in this order, in two statements."""
+    if not case_ids:
+        return ()
+    now = datetime.now(UTC)
+    claims = claims_of(session=session, case_ids=case_ids)
+    found = {row.Case.id: row for row in session.execute(_details(case_ids, tenant_ids, user_id))}
+    return tuple(_row(found[case_id], claims.get(case_id), now) for case_id in case_ids if case_id in found)
+
+
+def _details(case_ids: Sequence[UUID], tenant_ids: Sequence[UUID], user_id: UUID) -> Select[*tuple[Any, ...]]:
+    images = select(func.count()).where(Image.case_id == Case.id).correlate(Case).scalar_subquery().label("image_count")
     place = (Patient.reference.label("patient_reference"), Lesion.body_site, Lesion.laterality, Tenant.name.label("portal"))
     return (
-        select(Case, *place, *lead.c, failed.c.reason, counted.c.image_count, unanswered.label("unanswered"))
+        select(Case, *place, images, Tenant.blind_first_read)
         .join(Patient, Patient.id == Case.patient_id)
         .join(Tenant, Tenant.id == Case.tenant_id)
         .outerjoin(Lesion, Lesion.id == Case.lesion_id)
-        .outerjoin(lead, true())
-        .outerjoin(failed, true())
-        .join(counted, true())
-        .where(Case.tenant_id.in_(tenant_ids), Case.state.in_(states))
-        .order_by(
-            priority.urgency_rank(Case.urgency),
-            priority.risk(lead.c.malignant_probability, unanswered).desc(),
-            Case.received_at,
-            Case.id,
-        )
+        .where(Case.id.in_(case_ids), Case.tenant_id.in_(tenant_ids), not_(second_read_of_own(user_id)))
     )
 
 
-def _lead() -> LateralFromClause:
-    """The case's leading analysis: of each image the latest counts, of those the one of highest risk."""
-    answer = (Analysis.outcome, Analysis.classes, Analysis.top_class, Analysis.top_probability, Analysis.malignant_probability)
-    latest = (
-        select(Analysis.image_id, *answer, Analysis.flags, Analysis.thumbnail_key)
-        .join(Image, Image.id == Analysis.image_id)
-        .where(Image.case_id == Case.id)
-        .ext(distinct_on(Analysis.image_id))
-        .order_by(Analysis.image_id, Analysis.created_at.desc())
-        .correlate(Case)
-        .subquery("latest")
-    )
-    return select(latest).order_by(latest.c.malignant_probability.desc(), latest.c.image_id).limit(1).lateral("lead")
-
-
-def _failed() -> LateralFromClause:
-    """Why an image of the case has no answer at all."""
-    answered = select(Analysis.id).where(Analysis.image_id == Image.id).exists()
-    failed = (Image.case_id == Case.id, Job.state == JobState.FAILED, ~answered)
-    return select(Job.reason).join(Image, Image.id == Job.image_id).where(*failed).order_by(Image.position).limit(1).lateral("failed")
-
-
-def _counted() -> LateralFromClause:
-    return select(func.count().label("image_count")).where(Image.case_id == Case.id).lateral("counted")
-
-
-def _row(row: Row[*tuple[Any, ...]], now: datetime) -> WorklistRow:
+def _row(row: Row[*tuple[Any, ...]], claim: ClaimView | None, now: datetime) -> WorklistRow:
     case: Case = row.Case
-    standing = priority.Standing(case.urgency, row.malignant_probability, row.unanswered, case.received_at, case.due_at)
-    return WorklistRow(
+    line = WorklistRow(
         case_id=case.id,
         tenant_id=case.tenant_id,
         portal=row.portal,
@@ -146,14 +216,32 @@ def _row(row: Row[*tuple[Any, ...]], now: datetime) -> WorklistRow:
         due_at=case.due_at,
         overdue=case.due_at < now and not case.state.terminal,
         image_count=row.image_count,
-        image_id=row.image_id,
-        thumbnail_key=row.thumbnail_key,
-        outcome=row.outcome,
-        classes=tuple(row.classes or ()),
-        top_class=row.top_class,
-        top_probability=row.top_probability,
-        malignant_probability=row.malignant_probability,
-        flags=tuple(row.flags or ()),
-        not_analysed=row.reason,
-        why=priority.why(standing, now),
+        image_id=case.lead_image_id,
+        thumbnail_key=case.lead_thumbnail_key,
+        outcome=case.lead_outcome,
+        classes=tuple(case.lead_classes),
+        top_class=case.lead_class,
+        top_probability=case.lead_probability,
+        risk=case.risk,
+        flags=tuple(flag for flag in case.flags if flag != NOT_ANALYSED),
+        not_analysed=case.not_analysed,
+        why=priority.why(_standing(case), now),
+        claim=claim,
+    )
+    return _blind(line) if row.blind_first_read and not case.state.terminal else line
+
+
+def _blind(line: WorklistRow) -> WorklistRow:
+    """The line without the answer: the reader says what they think first. The place in the list still follows from the risk."""
+    return replace(line, blind=True, outcome=None, classes=(), top_class=None, top_probability=None, risk=None, flags=(), why=BLIND)
+
+
+def _standing(case: Case) -> priority.Standing:
+    return priority.Standing(
+        urgency=case.urgency,
+        risk_level=case.risk_level,
+        answered=case.not_analysed is None and case.lead_outcome in {Outcome.PREDICTION, Outcome.SET},
+        sla_hours=case.sla_hours,
+        received_at=case.received_at,
+        due_at=case.due_at,
     )

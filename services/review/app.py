@@ -4,13 +4,39 @@ from datetime import timedelta
 
 from flask import Flask, current_app, request
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
 
+from services.broker import OUTLINE_BELL
+from services.doorbell import Doorbell
 from services.objects import ObjectStore
 from services.records.database import Database
-from services.review import desk_pages, health, model_pages, pictures, reader, signin, vendor
+from services.review import (
+    account_pages,
+    admin_pages,
+    admin_people,
+    admin_trail,
+    decision_pages,
+    desk_pages,
+    health,
+    lead_pages,
+    lease_pages,
+    model_pages,
+    oidc,
+    outline_pages,
+    pictures,
+    public_pages,
+    reader,
+    signin,
+    template_pages,
+    try_pages,
+    vendor,
+)
+from services.review.door import install_door
 from services.review.problems import install_problems
 from services.review.security import install_headers
 from services.review.throttle import SignInThrottle
+from services.review.tiles import TILES, Tiles
+from services.review.visitors import EXTENSION, Visitors
 from services.settings import Settings, SettingsError
 
 FORM_LIMIT = 64 * 1024
@@ -25,9 +51,38 @@ def create_app(settings: Settings) -> Flask:
     """
     app = Flask(__name__)
     app.config.from_mapping(_configuration(settings))
-    app.extensions["dermatrail"] = reader.Desk(Database.connect(settings), ObjectStore.connect(settings), SignInThrottle())
+    app.extensions["dermatrail"] = reader.Desk(
+        database=Database.connect(settings),
+        objects=ObjectStore.connect(settings),
+        throttle=SignInThrottle(),
+        outline_bell=Doorbell.connect(settings, OUTLINE_BELL),
+    )
+    app.extensions[TILES] = Tiles.on(app.extensions["dermatrail"].objects)
+    install_door(app, settings)
+    app.extensions[EXTENSION] = Visitors.on(settings)
+    # Only the address, and only what the nearest proxies wrote: everything before them is the sender's own word.
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
     CSRFProtect(app)
-    for pages in (health, signin, desk_pages, model_pages, pictures, vendor):
+    for pages in (
+        health,
+        signin,
+        decision_pages,
+        desk_pages,
+        lead_pages,
+        lease_pages,
+        model_pages,
+        outline_pages,
+        pictures,
+        vendor,
+        public_pages,
+        template_pages,
+        try_pages,
+        account_pages,
+        admin_pages,
+        admin_people,
+        admin_trail,
+        oidc,
+    ):
         app.register_blueprint(pages.blueprint)
     install_problems(app)
     install_headers(app, secure=settings.secure_cookies)
@@ -50,6 +105,7 @@ def _configuration(settings: Settings) -> dict[str, object]:
         # The library's extra check wants a Referer, which our own Referrer-Policy withholds; token and SameSite stand.
         "WTF_CSRF_SSL_STRICT": False,
         "VENDOR_FOLDER": vendor.FOLDER,
+        "CLAIM_LEASE": timedelta(minutes=settings.claim_minutes),
     }
 
 

@@ -1,39 +1,49 @@
 """What the case page shows, made from the records' case: pictures with their findings, facts, and the decision form."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from flask import url_for
 
-from services.records.states import CaseState, JobState, Laterality, Modality
-from services.records.views import CaseView, ImageView, ReviewView
+from services.records.states import JobState, Laterality, Modality
+from services.records.views import CaseView, ImageView
 from services.review import words
-from services.review.decision import REASONS, DecisionForm, decision_words
-from services.review.findings import Finding, Statement, read_finding
+from services.review.findings import Finding, Statement, is_hairless, read_finding
+from services.review.measures import MeasuresPanel, measures_panel
 from services.review.times import Moment
 
 MODALITIES = {Modality.DERMOSCOPIC: "dermoscopic", Modality.CLINICAL: "clinical", Modality.UNKNOWN: "modality unknown"}
+BLIND = Statement("information", "Blind first read", "What the model found opens after your first opinion.")
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
     """One picture on the stage, with its finding or the reason why there is none."""
 
+    id: UUID
     number: int
     selected: bool
     src: str
+    tiles: str | None
     mask: str | None
+    model_mask: str | None
+    corrected: bool
+    draw: str | None
     thumbnail: str | None
     heatmap: str | None
+    hairfree: str | None
+    hairless: bool
     explained: str
     width: int
     height: int
+    spacing: float | None
     alt: str
     caption: str
     short: str
     finding: Finding | None
     unread: Statement
+    measures: MeasuresPanel
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +56,6 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
-    """Why there is no form: decided, still being analysed, or not the reader's to decide."""
-
-    kind: str
-    title: str
-    detail: str
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class CasePage:
     """Everything that case.html needs."""
 
@@ -64,22 +64,24 @@ class CasePage:
     notes: str
     pictures: tuple[Picture, ...]
     case_facts: tuple[Fact, ...]
-    form: DecisionForm | None
-    closed: Closed
+    blind: bool
 
 
-def case_page_view(case: CaseView, *, now: datetime, selected: int | None, form: DecisionForm | None) -> CasePage:
-    """The page of `case`; `selected` is a picture's number (from 1), by default the leading picture's."""
-    leading = case.images.index(case.leading_image) + 1
+def case_page_view(case: CaseView, *, now: datetime, selected: int | None, blind: bool = False) -> CasePage:
+    """The page of `case`; `selected` is a picture's number (from 1), by default the leading picture's.
+
+    `blind`: nothing of the model's answer is in it, and which picture leads is the model's answer, too.
+    """
+    leading = 1 if blind else case.images.index(case.leading_image) + 1
     chosen = selected if selected is not None and 1 <= selected <= len(case.images) else leading
+    made = _bare_picture if blind else _picture
     return CasePage(
         patient=case.patient_reference,
         facts=" · ".join(_headline(case)),
         notes=case.clinical_notes.strip(),
-        pictures=tuple(_picture(case, image, number, chosen) for number, image in enumerate(case.images, 1)),
+        pictures=tuple(made(case, image, number, chosen, now) for number, image in enumerate(case.images, 1)),
         case_facts=tuple(_case_facts(case, now)),
-        form=form,
-        closed=_closed(case, now),
+        blind=blind,
     )
 
 
@@ -91,8 +93,22 @@ def site_words(body_site: str | None, laterality: Laterality | None) -> str:
 
 
 def picture_url(kind: str, case_id: UUID, image_id: UUID, version: UUID | None = None) -> str:
-    """The authorised address of an image's `view`, `mask`, `thumbnail` or `heatmap`; `version` keeps a cache from mixing analyses."""
+    """The authorised address of an image's `view`, `mask`, `thumbnail` … by the route's name.
+
+    `version` keeps a cache from mixing analyses.
+    """
     return url_for(f"pictures.{kind}", case_id=case_id, image_id=image_id, v=version)
+
+
+def mask_url(case_id: UUID, image: ImageView) -> str | None:
+    """The address of the outline that counts, a reader's or the model's; it changes with the outline."""
+    version = image.outline.id if image.outline else image.analysis.id if image.analysis else None
+    return picture_url("mask", case_id, image.id, version) if image.mask_key else None
+
+
+def tiles_url(case_id: UUID, image_id: UUID) -> str:
+    """The address under which a large picture's tiles lie."""
+    return url_for("pictures.tile", case_id=case_id, image_id=image_id, level=0, x=0, y=0).removesuffix("/0/0_0.jpg")
 
 
 def _headline(case: CaseView) -> list[str]:
@@ -101,26 +117,42 @@ def _headline(case: CaseView) -> list[str]:
     return [part for part in (lesion, site, case.portal) if part]
 
 
-def _picture(case: CaseView, image: ImageView, number: int, chosen: int) -> Picture:
+def _picture(case: CaseView, image: ImageView, number: int, chosen: int, now: datetime) -> Picture:
     analysis = image.analysis
     version = analysis.id if analysis else None
     finding = read_finding(analysis) if analysis else None
     return Picture(
+        id=image.id,
         number=number,
         selected=number == chosen,
         src=picture_url("view", case.id, image.id),
-        mask=picture_url("mask", case.id, image.id, version) if analysis and analysis.mask_key else None,
+        tiles=tiles_url(case.id, image.id) if image.tiles_key else None,
+        mask=mask_url(case.id, image),
+        model_mask=picture_url("model_mask", case.id, image.id, version) if analysis and analysis.mask_key else None,
+        corrected=image.outline is not None,
+        draw=None if case.state.terminal else url_for("outlines.draw", case_id=case.id, image_id=image.id),
         thumbnail=picture_url("thumbnail", case.id, image.id, version) if analysis and analysis.thumbnail_key else None,
         heatmap=picture_url("heatmap", case.id, image.id, version) if analysis and analysis.heatmap_key else None,
+        hairfree=picture_url("hairfree", case.id, image.id, version) if analysis and analysis.hairfree_key else None,
+        hairless=analysis is not None and analysis.hairfree_key is None and is_hairless(analysis.finding),
         explained=finding.bars[0].code if finding and finding.bars else "",
         width=image.width,
         height=image.height,
+        spacing=image.pixel_spacing_mm,
         alt=f"Picture {number}, {MODALITIES[image.modality]}, {site_words(case.body_site, case.laterality)}",
         caption=f"{MODALITIES[image.modality]} · {image.width} × {image.height} px",
         short=_short(image, finding),
         finding=finding,
         unread=_unread(image),
+        measures=measures_panel(image, case_id=case.id, now=now),
     )
+
+
+def _bare_picture(case: CaseView, image: ImageView, number: int, chosen: int, now: datetime) -> Picture:
+    """The picture alone: its thumbnail and hair-free view say nothing of the answer."""
+    whole = _picture(case, image, number, chosen, now)
+    bare = _picture(case, replace(image, analysis=None, outline=None), number, chosen, now)
+    return replace(bare, thumbnail=whole.thumbnail, hairfree=whole.hairfree, hairless=whole.hairless, draw=None, short="", unread=BLIND)
 
 
 def _short(image: ImageView, finding: Finding | None) -> str:
@@ -153,19 +185,3 @@ def _patient(case: CaseView) -> list[str]:
     born = f"born {case.birth_year}" if case.birth_year else None
     skin = f"skin type {case.fitzpatrick} (Fitzpatrick)" if case.fitzpatrick else None
     return [part for part in (sex, born, skin) if part]
-
-
-def _closed(case: CaseView, now: datetime) -> Closed:
-    if case.reviews:
-        review = case.reviews[-1]
-        when = f"{words.exact(review.created_at)} ({words.ago(review.created_at, now)})"
-        detail = f"{review.reviewer}, {when}. {reason_sentence(review)}".strip()
-        return Closed("done", decision_words(review.decision, review.diagnosis), detail, review.note)
-    if case.state is CaseState.QUEUED:
-        return Closed("information", "Being analysed", "The decision opens when every picture has its finding or the reason for none.")
-    return Closed("information", "Your role reads and does not decide", "A dermatologist or a lead decides this case.")
-
-
-def reason_sentence(review: ReviewView) -> str:
-    """The reason of a decision that has one."""
-    return f"Reason: {REASONS.get(review.reason, review.reason)}." if review.reason else ""

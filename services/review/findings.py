@@ -1,4 +1,4 @@
-"""A finding (the analyzer's JSON) as the desk shows it: bars, sentences with a next step, measures with their scale."""
+"""A finding (the analyzer's JSON) as the desk shows it: bars, and sentences with a next step."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ NEXT_STEPS = {
     "not_skin": "Next step: check that this is a skin lesion; if not, ask for a retake.",
 }
 ISSUES = {"blurred": "blurred", "dark": "too dark", "overexposed": "overexposed", "small": "too few pixels"}
-SCALES = {"dicom_pixel_spacing": "scale: DICOM pixel spacing"}
-RELATIVE = "relative"
+# The share of dark threads under which the worker makes no picture without hair.
+HAIRLESS_SHARE = 0.015
 UNCHECKED = "This model's bundle has no detector of strangers: it names a diagnosis for any picture at all."
 BY_EYE = "Next step: judge the picture itself; do not rely on the probabilities."
 
@@ -52,16 +52,6 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """One figure with its unit, and where its scale comes from; `wide` ones take half of the panel, others a third."""
-
-    label: str
-    value: str
-    scale: str
-    wide: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
     """Everything that the side panel shows of one analysis; ``answer`` says in words what is more than one class."""
 
@@ -71,7 +61,6 @@ class Finding:
     malignant_text: str
     suspicion: Statement | None
     statements: tuple[Statement, ...]
-    measures: tuple[Measure, ...]
     provenance: str
 
     @property
@@ -94,13 +83,18 @@ def read_finding(analysis: AnalysisView) -> Finding:
     return Finding(
         abstained=analysis.outcome is Outcome.ABSTAIN,
         answer=_answer(analysis),
-        bars=_bars(finding, named_classes(analysis)),
+        bars=ranked_bars(finding, named_classes(analysis)),
         malignant_text=words.probability(analysis.malignant_probability),
         suspicion=_suspicion(finding, analysis.malignant_probability),
         statements=tuple(_statements(finding)),
-        measures=_measures(finding.get("measures") or {}),
         provenance=_provenance(analysis),
     )
+
+
+def is_hairless(finding: JsonObject) -> bool:
+    """Whether the analysis looked for hair and found hardly any."""
+    share = (finding.get("quality") or {}).get("hair_share")
+    return share is not None and share < HAIRLESS_SHARE
 
 
 def named_classes(analysis: AnalysisView) -> tuple[str, ...]:
@@ -161,7 +155,8 @@ def _abstention(finding: JsonObject) -> Statement:
     return Statement("attention", abstention_words(finding.get("reason")), "The probabilities below must not be used alone.", next_step)
 
 
-def _bars(finding: JsonObject, named: Collection[str]) -> tuple[Bar, ...]:
+def ranked_bars(finding: JsonObject, named: Collection[str]) -> tuple[Bar, ...]:
+    """Every class of a finding, most likely first; those in `named` lead."""
     classes = {code: (name, malignant) for code, name, malignant in taxonomy(finding)}
     ranked = sorted((finding.get("probabilities") or {}).items(), key=lambda item: -item[1])
     bars = []
@@ -207,35 +202,6 @@ def _quality(quality: JsonObject) -> Statement:
         return Statement("done", "Picture quality acceptable", f"noted: {words.listed(issues)}" if issues else "")
     title = f"Picture quality: {words.listed(issues)}" if issues else "Picture quality not acceptable"
     return Statement("attention", title, "", "Next step: if you cannot judge it, choose Not assessable and ask for a retake.")
-
-
-def _measures(measures: JsonObject) -> tuple[Measure, ...]:
-    scale = SCALES.get(measures.get("scale_source") or "")
-    # A lesion that leaves the picture is larger than what is seen of it.
-    bound = "≥ " if measures.get("touches_border") else ""
-    share = measures.get("area_share")
-    shown = (
-        _scaled("Area", measures.get("area_mm2"), bound + "{:.1f} mm²", scale)
-        or _figure("Area", None if share is None else 100 * share, bound + "{:.1f} % of picture", wide=True),
-        _scaled("D, longest diameter", measures.get("major_diameter_mm"), bound + "{:.1f} mm", scale)
-        or _figure("D, longest diameter", measures.get("major_diameter_px"), bound + "{:.0f} px", wide=True),
-        _figure("A, asymmetry", measures.get("asymmetry"), "{:.2f}", scale="relative, 0 to 1"),
-        _figure("B, border", measures.get("border_irregularity"), "{:.2f}", scale="relative, 0 to 1"),
-        _figure("C, colours", measures.get("colour_count"), "{:.0f}", scale="of 6"),
-        _figure("A of colour", measures.get("colour_asymmetry"), "{:.1f}", scale="ΔE, mirrored"),
-        _figure("B, abrupt end", measures.get("abrupt_segments"), "{:.0f}", scale="of 8 segments"),
-        _figure("C, variegation", measures.get("colour_variegation"), "{:.1f}", scale="ΔE from mean"),
-    )
-    return tuple(measure for measure in shown if measure is not None)
-
-
-def _scaled(label: str, value: float | None, form: str, scale: str | None) -> Measure | None:
-    # Millimetres without a named source of scale would be a guess that looks like a measurement.
-    return None if value is None or scale is None else Measure(label, form.format(value), scale, wide=True)
-
-
-def _figure(label: str, value: float | None, form: str, *, scale: str = RELATIVE, wide: bool = False) -> Measure | None:
-    return None if value is None else Measure(label, form.format(value), scale, wide)
 
 
 def _provenance(analysis: AnalysisView) -> str:

@@ -7,9 +7,10 @@ per class; other mappings are groups of figures. What a card does not say is lef
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from services.records.registry import ModelVersionView
-from services.records.states import ModelKind, ModelState
+from services.records.states import ModelAction, ModelKind, ModelState
 
 Json = Mapping[str, Any]
 
@@ -19,6 +20,12 @@ STATES = {
     ModelState.SHADOW: ("information", "in shadow: answers, and nobody sees it"),
     ModelState.CANDIDATE: ("information", "candidate"),
     ModelState.RETIRED: ("information", "retired"),
+}
+STEPS = {
+    ModelState.CHAMPION: (),
+    ModelState.SHADOW: (ModelAction.PROMOTED, ModelAction.RETIRED),
+    ModelState.CANDIDATE: (ModelAction.PROMOTED, ModelAction.SHADOWED, ModelAction.RETIRED),
+    ModelState.RETIRED: (ModelAction.PROMOTED, ModelAction.SHADOWED),
 }
 # Figures of the test part come first: nothing was fitted to it. The rest only supports them.
 PARTS = {
@@ -87,8 +94,10 @@ class ClassTable:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """One version as the page shows it."""
+    """One version as the page shows it; ``steps`` are those that lead on from its state."""
 
+    id: UUID
+    steps: tuple[ModelAction, ...]
     kind: str
     name: str
     version: str
@@ -106,14 +115,17 @@ class ModelCard:
 
 def model_cards(versions: Sequence[ModelVersionView]) -> tuple[ModelCard, ...]:
     """The versions in the order given."""
-    return tuple(_card(version) for version in versions)
+    return tuple(model_card(version) for version in versions)
 
 
-def _card(version: ModelVersionView) -> ModelCard:
+def model_card(version: ModelVersionView) -> ModelCard:
+    """One version in words and figures."""
     card = version.card
     metrics = card.get("metrics") or {}
     mark, state = STATES[version.state]
     return ModelCard(
+        id=version.id,
+        steps=STEPS[version.state],
         kind=KINDS[version.kind],
         name=version.name,
         version=version.version,

@@ -1,15 +1,20 @@
 """Images, masks, thumbnails and heat maps, streamed from the object store to those who may read the case."""
 
+from typing import cast
 from uuid import UUID
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
 from services.objects import ObjectMissing
 from services.records.audit import Actor, Subject, record_event
 from services.records.states import AuditAction
+from services.records.tiling import tiles_key
 from services.records.views import ImageView, load_case
 from services.review import reader
+from services.review.blind import refuse_before_opinion
+from services.review.tiles import TILES, Tiles
 
 blueprint = Blueprint("pictures", __name__, url_prefix="/pictures/<uuid:case_id>/<uuid:image_id>")
 
@@ -28,8 +33,15 @@ def view(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
 @blueprint.get("/mask")
 @reader.signed_in
 def mask(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
-    """The latest analysis's mask, PNG."""
-    analysis = _image(case_id, image_id).analysis
+    """The outline that counts, PNG: a reader's where one has drawn it, else the latest analysis's."""
+    return _stream(_image(case_id, image_id, answer=True).mask_key)
+
+
+@blueprint.get("/model-mask")
+@reader.signed_in
+def model_mask(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
+    """The latest analysis's mask, PNG; it stays on file whatever readers draw."""
+    analysis = _image(case_id, image_id, answer=True).analysis
     return _stream(analysis.mask_key if analysis else None)
 
 
@@ -45,29 +57,67 @@ def thumbnail(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
 @reader.signed_in
 def heatmap(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
     """Where the evidence for the leading class lies, a grayscale JPEG."""
-    analysis = _image(case_id, image_id).analysis
+    analysis = _image(case_id, image_id, answer=True).analysis
     return _stream(analysis.heatmap_key if analysis else None)
 
 
-def _image(case_id: UUID, image_id: UUID, *, audited: bool = False) -> ImageView:
+@blueprint.get("/hairfree")
+@reader.signed_in
+def hairfree(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
+    """The picture at working size with its hair painted over, JPEG."""
+    analysis = _image(case_id, image_id).analysis
+    return _stream(analysis.hairfree_key if analysis else None)
+
+
+@blueprint.get("/tiles/<int:level>/<int:x>_<int:y>.jpg")
+@reader.signed_in
+def tile(case_id: UUID, image_id: UUID, level: int, x: int, y: int) -> ResponseReturnValue:
+    """One tile of a large picture; the first one of a reading is an audit event."""
+    key = _tiles_key(case_id, image_id)
+    tiles = cast(Tiles, current_app.extensions[TILES])
+    return _answer(tiles.directories.read(key, f"{level}/{x}_{y}.jpg"), key)
+
+
+def _tiles_key(case_id: UUID, image_id: UUID) -> str:
+    user, tiles = reader.reader(), cast(Tiles, current_app.extensions[TILES])
+    transaction = reader.desk().database.transaction(tenants=user.tenant_ids)
+    with tiles.readings.beginning(user.user_id, image_id) as first, transaction as records:
+        found = tiles_key(session=records, tenant_ids=user.tenant_ids, case_id=case_id, image_id=image_id)
+        if found is None:
+            raise ObjectMissing(str(image_id))
+        tenant_id, key = found
+        if first:
+            _record_reading(records, tenant_id, image_id)
+    return key
+
+
+def _image(case_id: UUID, image_id: UUID, *, audited: bool = False, answer: bool = False) -> ImageView:
+    # `answer`: it shows what the model or another reader found, which a blind reader must not see yet.
     user = reader.reader()
     with reader.desk().database.transaction(tenants=user.tenant_ids) as records:
         case = load_case(session=records, tenant_ids=user.tenant_ids, case_id=case_id)
         image = case.image(image_id)
         if image is None:
             raise ObjectMissing(str(image_id))
+        if answer:
+            refuse_before_opinion(records, case, user)
         if audited:
-            subject = Subject("image", image_id)
-            record_event(
-                session=records, tenant_id=case.tenant_id, actor=Actor.user(user.user_id), action=AuditAction.IMAGE_READ, subject=subject
-            )
+            _record_reading(records, case.tenant_id, image_id)
     return image
+
+
+def _record_reading(records: Session, tenant_id: UUID, image_id: UUID) -> None:
+    actor, subject = Actor.user(reader.reader().user_id), Subject("image", image_id)
+    record_event(session=records, tenant_id=tenant_id, actor=actor, action=AuditAction.IMAGE_READ, subject=subject)
 
 
 def _stream(key: str | None) -> Response:
     if key is None:
         raise ObjectMissing("no such picture")
-    data = reader.desk().objects.get(key)
+    return _answer(reader.desk().objects.get(key), key)
+
+
+def _answer(data: bytes, key: str) -> Response:
     media_type = next((media_type for signature, media_type in SIGNATURES if data.startswith(signature)), None)
     if media_type is None:
         # What a browser does not draw as one of these is never handed to it under a guessed type.

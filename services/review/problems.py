@@ -9,9 +9,23 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import Forbidden, HTTPException, InternalServerError, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from services.objects import ObjectMissing, StoreUnavailable
-from services.records.errors import AlreadyReviewed, CaseNotFound, DatabaseUnavailable, NotReady
+from services.records.administration import NotKnown
+from services.records.errors import (
+    AlreadyReviewed,
+    CaseClaimed,
+    CaseNotFound,
+    DatabaseUnavailable,
+    ModelNotFound,
+    NotReady,
+    OpinionGiven,
+    OpinionMissing,
+    ReadRefused,
+    UndoRefused,
+)
+from services.records.second_factor import SealBroken
 from services.review import reader
 from services.review.decision import StaleDecision
+from services.review.enrolment import NoSeal
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = "10"
@@ -49,11 +63,18 @@ def install_problems(app: Flask) -> None:
     """Registers a page for everything that the routes let through."""
     for away in (DatabaseUnavailable, StoreUnavailable):
         app.register_error_handler(away, _unavailable)
-    for absent in (CaseNotFound, ObjectMissing, NotFound):
+    for absent in (CaseNotFound, ObjectMissing, NotFound, NotKnown, ModelNotFound):
         app.register_error_handler(absent, _not_found)
     app.register_error_handler(StaleDecision, _stale)
     app.register_error_handler(AlreadyReviewed, _already_reviewed)
     app.register_error_handler(NotReady, _not_ready)
+    app.register_error_handler(ReadRefused, _read_refused)
+    app.register_error_handler(CaseClaimed, _claimed)
+    app.register_error_handler(UndoRefused, _undo_refused)
+    for opinion in (OpinionMissing, OpinionGiven):
+        app.register_error_handler(opinion, _opinion)
+    for sealed in (NoSeal, SealBroken):
+        app.register_error_handler(sealed, _no_second_factor)
     app.register_error_handler(CSRFError, _expired_form)
     app.register_error_handler(Forbidden, _forbidden)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
@@ -80,7 +101,7 @@ def _not_found(_: Exception) -> ResponseReturnValue:
 
 
 def _stale(_: Exception) -> ResponseReturnValue:
-    again = (Link("Look again", request.path.removesuffix("/decision")), to_worklist())
+    again = (Link("Look again", _to_case().href), to_worklist())
     message = Message(
         "The analysis changed while you were reading",
         "A newer analysis or a new picture has arrived since you opened the case. Your decision was not recorded.",
@@ -91,11 +112,11 @@ def _stale(_: Exception) -> ResponseReturnValue:
 
 
 def _already_reviewed(_: Exception) -> ResponseReturnValue:
-    links = (Link("See the decision", request.path.removesuffix("/decision")), Link("Next case", url_for("desk.next_case")))
+    links = (Link("See the decision", _to_case().href), Link("Next case", url_for("desk.next_case")))
     message = Message(
         "This case is already decided",
         "Another decision was recorded before yours. Yours was not recorded.",
-        "Decisions are never overwritten. If you disagree, talk to the reader who decided.",
+        "Decisions are never overwritten. If you disagree, talk to the reader who decided, or ask a lead to amend it.",
         links,
     )
     return message_page(message, 409)
@@ -109,6 +130,35 @@ def _not_ready(_: Exception) -> ResponseReturnValue:
         (Link("Next case", url_for("desk.next_case")), to_worklist()),
     )
     return message_page(message, 409)
+
+
+def _no_second_factor(error: Exception) -> ResponseReturnValue:
+    log.error("second factors cannot be read", extra={"error": type(error).__name__})
+    message = Message("The desk cannot check second factors", "Its data key is missing, or not the one it had.", NoSeal.cure)
+    return message_page(message, 503)
+
+
+def _read_refused(error: Exception) -> ResponseReturnValue:
+    links = (Link("Next case", url_for("desk.next_case")), to_worklist())
+    return message_page(Message("Not your step", str(error), "Nothing was recorded.", links), 403)
+
+
+def _claimed(error: Exception) -> ResponseReturnValue:
+    links = (Link("Next case", url_for("desk.next_case")), to_worklist())
+    return message_page(Message("Somebody else has this case", str(error), "Your decision was not recorded.", links), 409)
+
+
+def _undo_refused(error: Exception) -> ResponseReturnValue:
+    links = (Link("See the case", request.path.removesuffix("/undo")), to_worklist())
+    return message_page(Message("The decision stands", str(error), "Nothing was changed.", links), 409)
+
+
+def _opinion(error: Exception) -> ResponseReturnValue:
+    return message_page(Message("The first opinion comes first", str(error), "Nothing was recorded.", (_to_case(), to_worklist())), 409)
+
+
+def _to_case() -> Link:
+    return Link("Open the case", request.path.rpartition("/")[0])
 
 
 def _expired_form(_: Exception) -> ResponseReturnValue:

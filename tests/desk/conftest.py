@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright
 from werkzeug.serving import make_server
 
 from infra.local import browser as browsers
@@ -64,13 +64,6 @@ def address(desk_app: Flask) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def playwright() -> Iterator[Playwright]:
-    """The driver."""
-    with sync_playwright() as driver:
-        yield driver
-
-
-@pytest.fixture(scope="session")
 def chromium(playwright: Playwright) -> Iterator[Chromium]:
     """Chromium without a window and with a pretended camera. Skips where there is none, unless a browser is required."""
     executable = browsers.find()
@@ -116,13 +109,21 @@ def open_window(chromium: Chromium, address: str) -> Iterator[OpenWindow]:
     contexts: list[BrowserContext] = []
     problems: list[str] = []
 
-    def opened(*, width: int = 1440, height: int = 900, dark: bool = False, permissions: tuple[str, ...] = ()) -> Window:
+    def opened(
+        *, width: int = 1440, height: int = 900, dark: bool = False, permissions: tuple[str, ...] = (), forgiving: tuple[str, ...] = ()
+    ) -> Window:
         scheme = "dark" if dark else "light"
         context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, permissions=list(permissions))  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+
+        # A refused request is an error line of the browser's own; `forgiving` names the ones that a test is about: ("409",).
+        def note(message: ConsoleMessage) -> None:
+            if message.type == "error" and not any(words in message.text for words in forgiving):
+                problems.append(message.text)
+
+        page.on("console", note)
         return Window(context, page, address)
 
     yield opened

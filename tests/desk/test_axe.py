@@ -11,15 +11,18 @@ from infra.frontend.__main__ import WORK
 from services.records.states import Role
 from tests.conftest import ROOT
 from tests.desk.conftest import OpenWindow, Window
-from tests.review.seeds import MELANOMA, Clinic, Failed, Seen, abstention, set_of
+from tests.review.seeds import MELANOMA, Answer, Clinic, Failed, Seen, abstention, set_of
 
 pytestmark = pytest.mark.browser
 
 AXE = WORK / "node_modules" / "axe-core" / "axe.min.js"
 SERIOUS = ("serious", "critical")
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}}
+PUBLIC = ("/sign-in", "/welcome", "/about", "/lesion-types")
 PEOPLE = {
-    Role.DERMATOLOGIST: ("/", "/?status=reviewed", "/models"),
+    Role.DERMATOLOGIST: ("/", "/?status=reviewed", "/models", "/templates"),
+    Role.LEAD: ("/lead/queue", "/lead/readers", "/lead/model", "/lead/drift", "/lead/subgroups"),
+    Role.ADMIN: ("/admin/portals", "/admin/users", "/admin/audit", "/account", "/account/password", "/account/second-factor"),
 }
 
 
@@ -40,7 +43,7 @@ def sideways(page: Page) -> int:
 @pytest.fixture
 def cases(clinic: Clinic, tenant: UUID) -> list[UUID]:
     """One case of each kind of answer."""
-    answers = (
+    answers: tuple[Answer, ...] = (
         Seen(MELANOMA, heatmap=b""),
         Seen(set_of({"BCC": 0.5, "AK": 0.4}, "BCC", "AK")),
         Seen(abstention("out_of_distribution", "retake")),
@@ -56,11 +59,11 @@ def everybody(role: Role, cases: list[UUID]) -> list[str]:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("role", list(PEOPLE))
 def test_no_page_has_a_serious_fault(
-    clinic: Clinic, tenant: UUID, cases: list[UUID], open_window: OpenWindow, role: Role, dark: bool
+    *, clinic: Clinic, tenant: UUID, cases: list[UUID], open_window: OpenWindow, role: Role, dark: bool
 ) -> None:
     clinic.user(tenant, role=role)
     window: Window = open_window(width=1280, dark=dark)
-    found = {"/sign-in": findings(window.open("/sign-in"))}
+    found = {path: findings(window.open(path)) for path in PUBLIC}
     window.sign_in()
     for path in everybody(role, cases):
         found[path] = findings(window.open(path))
@@ -68,9 +71,7 @@ def test_no_page_has_a_serious_fault(
 
 
 @pytest.mark.parametrize("role", list(PEOPLE))
-def test_no_page_scrolls_sideways_on_a_tablet(
-    clinic: Clinic, tenant: UUID, cases: list[UUID], open_window: OpenWindow, role: Role
-) -> None:
+def test_no_page_scrolls_sideways_on_a_tablet(clinic: Clinic, tenant: UUID, cases: list[UUID], open_window: OpenWindow, role: Role) -> None:
     clinic.user(tenant, role=role)
     window: Window = open_window(width=820, height=1180)
     window.sign_in()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 from infra.local import LocalStack, browser
 from infra.local.seed import Access, seed
@@ -31,7 +31,7 @@ def demo_access(running_stack: LocalStack) -> Access:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def chromium(playwright: Playwright) -> Iterator[Browser]:
     """Chromium without a window. Skips where there is none, unless a browser is required."""
     executable = browser.find()
     if executable is None:
@@ -39,11 +39,10 @@ def chromium() -> Iterator[Browser]:
         if browser.is_required():
             pytest.fail(cure)
         pytest.skip(cure)
-    with sync_playwright() as playwright:
-        # Its sandbox needs user namespaces, which root in a container does not have; the pages are our own.
-        running = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield running
-        running.close()
+    # Its sandbox needs user namespaces, which root in a container does not have; the pages are our own.
+    running = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+    yield running
+    running.close()
 
 
 @pytest.fixture

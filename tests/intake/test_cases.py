@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from models.pictures.decode import decode
 from models.pictures.inspect import inspect
+from services.records.database import Database
 from tests.intake.conftest import Backstage, Contents, Portal, Sender
 from tests.pictures.samples import dicom, exif, gradient, jpeg, saved
 
@@ -139,6 +140,22 @@ def test_the_decision_of_the_dermatologist_reaches_the_portal(sender: Sender, ba
     assert case["decision"]["diagnosis"] == "MEL"
     closed = sender.post(("b.jpg", picture), case={}, path=f"{submitted['status_url']}/images")
     assert (closed.status_code, closed.get_json()["reason"]) == (409, "case_closed")
+
+
+def test_a_read_that_is_not_final_does_not_reach_the_portal(
+    sender: Sender, backstage: Backstage, portal: Portal, picture: bytes, owner: Database
+) -> None:
+    submitted = sender.post(("a.jpg", picture)).get_json()
+    backstage.analyse()
+    with owner.transaction() as session:
+        session.execute(text("UPDATE tenants SET second_read_share = 1"))
+    try:
+        backstage.confirm(portal, uuid.UUID(submitted["id"]))
+    finally:
+        with owner.transaction() as session:
+            session.execute(text("UPDATE tenants SET second_read_share = 0"))
+    case = sender.get(submitted["status_url"]).get_json()
+    assert (case["status"], case["decision"], case["reviewed_at"]) == ("awaiting_second_read", None, None)
 
 
 def test_cases_are_listed_page_by_page(sender: Sender, picture: bytes) -> None:

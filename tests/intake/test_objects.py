@@ -39,6 +39,20 @@ def test_a_second_put_replaces_the_first(store: Objects, key: str) -> None:
     assert store.get(key) == b"second"
 
 
+@pytest.mark.parametrize(
+    ("start", "length", "expected"),
+    [(0, 4, b"0123"), (3, 4, b"3456"), (8, 10, b"89"), (-3, 3, b"789"), (-3, 2, b"78"), (-50, 50, b"0123456789"), (0, 10, b"0123456789")],
+)
+def test_a_part_can_be_read_from_either_end(store: Objects, key: str, start: int, length: int, expected: bytes) -> None:
+    store.put(key, b"0123456789", "text/plain")
+    assert store.get_range(key, start=start, length=length) == expected
+
+
+def test_a_part_of_a_missing_object_is_missing(store: Objects, key: str) -> None:
+    with pytest.raises(ObjectMissing):
+        store.get_range(key, start=-4, length=4)
+
+
 def test_a_missing_object_is_told_apart_from_a_store_that_is_away(store: Objects, key: str) -> None:
     with pytest.raises(ObjectMissing) as caught:
         store.get(key)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from models.analyzer import Analyzer, infer_bisecting
+from models.analyzer import HAIR_SHARE, Analyzer, infer_bisecting
 from models.datasets import Split, split_of
 from models.explain import HeatMaps
 from models.finding import AbstainReason, Finding, NextStep, Outcome
@@ -18,6 +18,7 @@ from models.pictures.masks import decode_png, enlarge
 from models.synthetic import Kind, draw
 from models.taxonomy import CODES, ISIC2019
 from services.records import diagnoses
+from services.review.findings import HAIRLESS_SHARE
 from tests.models.golden import pictures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,6 +106,21 @@ def test_a_heat_map_covers_the_whole_picture_and_shines_in_the_square_only(findi
         assert heat.shape == decode_png(finding.mask_png).shape
         assert heat.max() > 240
         assert len(finding.heatmap_jpeg) < 20_000
+
+
+def test_hair_is_painted_over_where_there_is_some(findings: list[Finding]) -> None:
+    assert any(finding.hairfree_jpeg for finding in findings)
+    for finding in findings:
+        assert finding.quality is not None
+        assert bool(finding.hairfree_jpeg) == (finding.quality.hair_share >= HAIR_SHARE)
+        if finding.hairfree_jpeg:
+            clean = cv2.imdecode(np.frombuffer(finding.hairfree_jpeg, np.uint8), cv2.IMREAD_COLOR)
+            assert clean is not None
+            assert clean.shape[:2] == decode_png(finding.mask_png).shape
+
+
+def test_the_page_calls_hairless_what_the_analyzer_does() -> None:
+    assert HAIRLESS_SHARE == HAIR_SHARE
 
 
 def test_heat_maps_can_be_left_out_and_change_no_answer(findings: list[Finding]) -> None:

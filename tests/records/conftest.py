@@ -1,10 +1,11 @@
 """One login per role, an empty database for each test, and a portal."""
 
 from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, text
 
 from services.records import access
 from services.records.database import Database
@@ -48,6 +49,20 @@ def worker(logins: Logins) -> Worker:
 @pytest.fixture
 def second_worker(logins: Logins) -> Worker:
     return Worker(logins, "worker-2")
+
+
+@pytest.fixture
+def case_id(portal: Portal, worker: Worker) -> UUID:
+    """A case that awaits its first read."""
+    case = portal.submit()
+    worker.complete(worker.claim())
+    return case.id
+
+
+@pytest.fixture
+def second_reads(portal: Portal, behind: Connection) -> None:
+    """Every case of the portal has a second reader."""
+    behind.execute(text("UPDATE tenants SET second_read_share = 1"))
 
 
 class Statements(list[str]):

@@ -52,6 +52,15 @@ def test_a_key_is_revoked_by_its_prefix(cli: click.Group, owner: str) -> None:
     assert run(cli, "portal", "revoke", "north", key.split("_")[1]).exit_code == 1
 
 
+def test_a_second_factor_is_reset_by_the_address(cli: click.Group, owner: str, logins: Logins, behind: Connection) -> None:
+    run(cli, "user", "create", "dr@derma.example")
+    behind.execute(text("UPDATE users SET totp_secret = 'sealed', totp_confirmed_at = now(), recovery_hashes = '{x}'"))
+    assert run(cli, "user", "reset-second-factor", "Dr@derma.example").exit_code == 0
+    row = behind.execute(text("SELECT totp_secret, totp_confirmed_at, recovery_hashes, session_epoch FROM users")).one()
+    assert tuple(row) == (None, None, [], 1)
+    assert run(cli, "user", "reset-second-factor", "nobody@derma.example").exit_code == 1
+
+
 @pytest.mark.parametrize("words", ["portal key nowhere", "user create a@b.c --portal nowhere", "portal create !"])
 def test_a_refusal_is_a_plain_message(cli: click.Group, owner: str, words: str) -> None:
     result = run(cli, *words.split())

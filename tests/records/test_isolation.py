@@ -7,7 +7,7 @@ from sqlalchemy.exc import ProgrammingError
 from services.records.database import Database
 from services.records.errors import CaseNotFound
 from services.records.listing import list_cases
-from services.records.states import CaseState
+from services.records.ranking import Status, Wanted
 from services.records.worklist import case_page, worklist
 from tests.records.worlds import Portal, Worker
 
@@ -101,9 +101,9 @@ def test_the_queries_keep_tenants_apart_even_where_the_database_would_show_both(
         assert len(mine) == 1
         with pytest.raises(CaseNotFound):
             case_page(session=session, tenant_ids=[portal.tenant_id], case_id=theirs, user_id=portal.user_id)
-        states = list(CaseState)
-        listed = worklist(session=session, tenant_ids=[portal.tenant_id], user_id=portal.user_id, states=states)
-        assert {row.tenant_id for row in listed} == {portal.tenant_id}
+        asked = [Wanted(status=status) for status in Status]
+        listed = [worklist(session=session, tenant_ids=[portal.tenant_id], user_id=portal.user_id, wanted=wanted) for wanted in asked]
+        assert {row.tenant_id for listing in listed for row in listing.rows} == {portal.tenant_id}
 
 
 def test_another_tenants_case_looks_like_none(both: tuple[Portal, Portal]) -> None:

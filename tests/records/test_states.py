@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from services.records.states import CaseState, Decision, JobState, Outcome, Urgency
-from tests.records.worlds import Portal, Worker
+from services.records.states import CaseState, Decision, JobState, Management, Outcome, ReviewKind, Urgency
+from tests.records.worlds import Portal, Worker, new_reader
 
 ALLOWED_JOBS = {
     JobState.QUEUED: "state = 'queued', lease_owner = NULL, lease_expires_at = NULL, finished_at = NULL, reason = NULL",
@@ -52,12 +52,15 @@ def test_an_image_has_at_most_one_open_job(portal: Portal, behind: Connection) -
 
 
 @pytest.mark.parametrize("state", list(CaseState))
-def test_a_case_may_be_in_each_of_its_states(portal: Portal, worker: Worker, state: CaseState) -> None:
+def test_a_case_may_be_in_each_of_its_states(portal: Portal, worker: Worker, behind: Connection, state: CaseState) -> None:
     case = portal.submit()
     if state is not CaseState.QUEUED:
         worker.complete(worker.claim())
-    if state is CaseState.REVIEWED:
+    if state not in (CaseState.QUEUED, CaseState.AWAITING_REVIEW):
+        behind.execute(text(f"UPDATE tenants SET second_read_share = {0 if state is CaseState.REVIEWED else 1}"))
         portal.review(case.id)
+    if state is CaseState.AWAITING_ADJUDICATION:
+        portal.review(case.id, user_id=new_reader(portal), kind=ReviewKind.SECOND, diagnosis="NV")
     view = portal.status(case.id)
     assert view.state is state
     assert (view.reviewed_at is not None) == state.terminal
@@ -99,7 +102,7 @@ def test_the_database_refuses_an_answer_that_is_none(portal: Portal, worker: Wor
         behind.execute(text(f"UPDATE analyses SET {change}"))
 
 
-@pytest.mark.parametrize("decision", list(Decision))
+@pytest.mark.parametrize("decision", [decision for decision in Decision if decision is not Decision.WITHDRAWN])
 def test_each_decision_is_stored_with_what_was_shown(portal: Portal, worker: Worker, decision: Decision) -> None:
     case = portal.submit()
     worker.complete(worker.claim())
@@ -107,6 +110,44 @@ def test_each_decision_is_stored_with_what_was_shown(portal: Portal, worker: Wor
     portal.review(case.id, decision=decision, diagnosis=None if none else "NV", reason="blurred" if none else None, note="see again")
     [review] = portal.status(case.id).reviews
     assert (review.decision, review.reviewer, review.note, review.shown) == (decision, "Dr L.", "see again", {"top": "MEL"})
+
+
+@pytest.mark.parametrize("management", list(Management))
+def test_each_plan_is_stored_with_its_months(portal: Portal, worker: Worker, management: Management) -> None:
+    case = portal.submit()
+    worker.complete(worker.claim())
+    months = 6 if management is Management.FOLLOW_UP else None
+    unreadable = {"decision": Decision.NOT_ASSESSABLE, "diagnosis": None, "reason": "blurred"} if management is Management.RETAKE else {}
+    portal.review(case.id, management=management, follow_up_months=months, **unreadable)
+    [review] = portal.status(case.id).reviews
+    assert (review.management, review.follow_up_months) == (management, months)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "decision = 'withdrawn'",
+        "decision = 'correct', diagnosis = NULL",
+        "decision = 'not_assessable', reason = NULL",
+        "kind = 'undo'",
+        "kind = 'amendment', rationale = 'why'",
+        "kind = 'adjudication', rationale = ' '",
+        "management = 'follow_up'",
+        "follow_up_months = 6",
+        "management = 'follow_up', follow_up_months = 61",
+        "management = 'retake'",
+        "management = 'watch'",
+        "kind = 'third'",
+        "reading_seconds = -1",
+    ],
+)
+def test_the_database_refuses_a_review_of_no_kind(portal: Portal, worker: Worker, behind: Connection, change: str) -> None:
+    case = portal.submit()
+    worker.complete(worker.claim())
+    portal.review(case.id)
+    behind.execute(text("SET session_replication_role = replica"))
+    with pytest.raises(IntegrityError):
+        behind.execute(text(f"UPDATE reviews SET {change}"))
 
 
 def test_urgencies_rank_in_the_order_of_their_names() -> None:

@@ -9,19 +9,24 @@ from sqlalchemy import Connection, text
 
 from services.records import priority
 from services.records.errors import AlreadyReviewed, CaseNotFound, InvalidRecord, NotReady
+from services.records.ranking import Page, Status, Wanted
 from services.records.states import CaseState, Decision, Outcome, Urgency
 from services.records.views import CaseView
-from services.records.worklist import WorklistRow, case_page, worklist
+from services.records.worklist import Listing, WorklistRow, case_page, worklist
 from tests.records.conftest import Statements
 from tests.records.worlds import Portal, Worker
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def rows(*portals: Portal, **asked: Any) -> list[WorklistRow]:
+def listing(*portals: Portal, page: Page | None = None, **wanted: Any) -> Listing:
     tenants = [portal.tenant_id for portal in portals]
     with portals[0].logins.review.transaction(tenants=tenants) as session:
-        return worklist(session=session, tenant_ids=tenants, user_id=portals[0].user_id, **asked)
+        return worklist(session=session, tenant_ids=tenants, user_id=portals[0].user_id, wanted=Wanted(**wanted), page=page)
+
+
+def rows(*portals: Portal, **wanted: Any) -> tuple[WorklistRow, ...]:
+    return listing(*portals, **wanted).rows
 
 
 def open_page(portal: Portal, case_id: UUID) -> CaseView:
@@ -55,7 +60,7 @@ def test_a_case_without_an_answer_stands_between_malignant_and_benign(portal: Po
     assert [row.case_id for row in found] == [malignant, abstained, failed.id, benign]
     unread = found[2]
     assert (unread.outcome, unread.not_analysed, unread.image_id, unread.flags) == (None, "file damaged", None, ())
-    assert "not analysed" in unread.why
+    assert "counted as unknown" in unread.why
 
 
 def test_a_case_with_one_failed_image_says_so_and_does_not_sink(portal: Portal, worker: Worker) -> None:
@@ -67,7 +72,7 @@ def test_a_case_with_one_failed_image_says_so_and_does_not_sink(portal: Portal, 
     top, below = rows(portal)
     assert (top.case_id, below.case_id) == (case.id, other_case)
     assert (top.not_analysed, top.image_count, top.top_class) == ("file damaged", 2, "MEL")
-    assert "not every image has an answer" in top.why
+    assert "not every picture has an answer" in top.why
 
 
 def test_a_line_shows_the_leading_image(portal: Portal, worker: Worker) -> None:
@@ -76,7 +81,7 @@ def test_a_line_shows_the_leading_image(portal: Portal, worker: Worker) -> None:
     worker.complete([first], probability=0.2)
     worker.complete([second], probability=0.6, flags=("blurred",))
     [row] = rows(portal)
-    assert (row.image_id, row.malignant_probability, row.flags) == (second.image_id, 0.6, ("blurred",))
+    assert (row.image_id, row.risk, row.flags) == (second.image_id, 0.6, ("blurred",))
     assert row.thumbnail_key == f"{second.image_id}/thumbnail.jpg"
     assert (row.portal, row.patient_reference, row.body_site, row.overdue) == ("North", "P-9", "back", False)
 
@@ -90,7 +95,7 @@ def test_a_newer_pipeline_version_replaces_the_older_answer_in_the_list(portal: 
     )
     worker.complete(worker.claim(), probability=0.1, pipeline_version="v2")
     [row] = rows(portal)
-    assert row.malignant_probability == 0.1
+    assert row.risk == 0.1
 
 
 def test_an_overdue_case_says_by_how_much(portal: Portal, worker: Worker, behind: Connection) -> None:
@@ -98,16 +103,18 @@ def test_an_overdue_case_says_by_how_much(portal: Portal, worker: Worker, behind
     behind.execute(text("UPDATE cases SET received_at = now() - interval '5 days', due_at = now() - interval '3 hours'"))
     [row] = rows(portal)
     assert row.overdue
-    assert row.why == "Routine, malignant probability 0.30, waiting 5 days, overdue by 3 h."
+    assert row.why == "Risk 0.30 × (waited 5 days + 8 h) of 5 days (routine) = 0.33. Overdue by 3 h."
 
 
-def test_only_the_asked_states_are_listed(portal: Portal, worker: Worker) -> None:
-    decided = analysed(portal, worker)
-    portal.review(decided)
-    queued = portal.submit()
-    assert rows(portal) == []
-    assert [row.case_id for row in rows(portal, states=[CaseState.QUEUED])] == [queued.id]
-    assert [row.case_id for row in rows(portal, states=[CaseState.REVIEWED])] == [decided]
+@pytest.mark.parametrize(
+    ("status", "shown"),
+    [(Status.WAITING, "waiting"), (Status.ANALYSING, "queued"), (Status.REVIEWED, "decided"), (Status.MINE, None), (Status.OVERDUE, None)],
+)
+def test_a_list_shows_the_cases_of_its_state_alone(portal: Portal, worker: Worker, status: Status, shown: str | None) -> None:
+    cases = {"decided": analysed(portal, worker), "waiting": analysed(portal, worker)}
+    portal.review(cases["decided"])
+    cases["queued"] = portal.submit().id
+    assert [row.case_id for row in rows(portal, status=status)] == ([cases[shown]] if shown else [])
 
 
 def test_the_worklist_takes_one_statement_and_its_audit_whatever_its_size(portal: Portal, worker: Worker, statements: Statements) -> None:
@@ -118,17 +125,18 @@ def test_the_worklist_takes_one_statement_and_its_audit_whatever_its_size(portal
         statements.clear()
         rows(portal)
         counts.append(len(statements))
-    assert counts == [3, 3]
-    assert len(rows(portal, limit=5)) == 5
+    # The tenants, the order (looked for in three depths, as the list is shorter than a page), claims, lines, the audit.
+    assert counts == [7, 7]
 
 
 @pytest.mark.parametrize(
     ("waited", "words"),
     [(timedelta(minutes=4), "4 min"), (timedelta(hours=3), "3 h"), (timedelta(hours=47), "47 h"), (timedelta(days=3), "3 days")],
 )
-def test_the_reason_names_the_time_in_fitting_units(waited: timedelta, words: str) -> None:
-    standing = priority.Standing(Urgency.URGENT, 0.71, unanswered=False, received_at=NOW - waited, due_at=NOW)
-    assert priority.why(standing, NOW) == f"Urgent, malignant probability 0.71, waiting {words}."
+def test_the_reason_is_the_formula_with_its_values(waited: timedelta, words: str) -> None:
+    standing = priority.Standing(Urgency.URGENT, 14, answered=True, sla_hours=24, received_at=NOW - waited, due_at=NOW)
+    value = 0.7 * (waited / timedelta(hours=1) + 8) / 24
+    assert priority.why(standing, NOW) == f"Risk 0.70 × (waited {words} + 8 h) of 24 h (urgent) = {value:.2f}."
 
 
 def test_the_case_page_holds_the_whole_finding(portal: Portal, worker: Worker) -> None:

@@ -1,15 +1,20 @@
 """Makes records the way the product does, through each process's own login."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import update
+
 from services.records import access, cases, jobs, reviews
 from services.records.audit import Actor
 from services.records.database import Database
+from services.records.errors import AlreadyReviewed
 from services.records.states import Decision, Modality, Outcome, Role, Urgency
+from services.records.tables import User
 from services.records.views import CaseView
 
 LEASE = timedelta(seconds=60)
@@ -107,10 +112,9 @@ class Portal:
     def review(self, case_id: UUID, **changes: Any) -> UUID:
         """Decide a case as the dermatologist does."""
         values: dict[str, Any] = {"decision": Decision.CONFIRM, "diagnosis": "MEL", "reason": None, "note": "", "shown": {"top": "MEL"}}
+        said = {"user_id": self.user_id, **values, **changes}
         with self.logins.review.transaction(tenants=[self.tenant_id]) as session:
-            return reviews.record_review(
-                session=session, tenant_ids=[self.tenant_id], case_id=case_id, user_id=self.user_id, **{**values, **changes}
-            )
+            return reviews.record_review(session=session, tenant_ids=[self.tenant_id], case_id=case_id, **said)
 
 
 def new_portal(logins: Logins, slug: str) -> Portal:
@@ -123,6 +127,31 @@ def new_portal(logins: Logins, slug: str) -> Portal:
             session=session, email=email, name="Dr L.", role=Role.DERMATOLOGIST, password=PASSWORD, tenants=[tenant_id]
         )
     return Portal(logins, tenant_id, key.id, plain, user_id, email)
+
+
+def new_reader(portal: Portal, *, role: Role = Role.DERMATOLOGIST, trainee: bool = False) -> UUID:
+    """One more person who reads for the portal."""
+    email = f"{uuid4().hex}@derma.example"
+    with portal.logins.owner.transaction() as session:
+        user_id = access.create_user(
+            session=session, email=email, name=f"Dr {email[:4]}", role=role, password=PASSWORD, tenants=[portal.tenant_id]
+        )
+        session.execute(update(User).where(User.id == user_id).values(trainee=trainee))
+    return user_id
+
+
+def together(portal: Portal, steps: list[dict[str, Any]]) -> list[str]:
+    """What comes of reviews that are recorded at the same moment."""
+
+    def take(step: dict[str, Any]) -> str:
+        try:
+            portal.review(**step)
+        except AlreadyReviewed as refused:
+            return type(refused).__name__
+        return "recorded"
+
+    with ThreadPoolExecutor(len(steps)) as pool:
+        return list(pool.map(take, steps))
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class Browser:
     def post(self, path: str, *, page: str, **fields: Any) -> TestResponse:
         """Sends a form with the hidden fields of `page`."""
         text = self.get(page).text
-        return self.client.post(path, data={"csrf_token": token(text), "seen": seen(text), **fields})
+        return self.client.post(path, data={**hidden(text), **preset(text), **fields})
 
     def decide(self, case_id: UUID, decision: str, **fields: Any) -> TestResponse:
         """Opens a case and decides it."""
@@ -75,6 +75,19 @@ def token(text: str) -> str:
 def seen(text: str) -> list[str]:
     """Which analyses the page says it shows."""
     return re.findall(r'name="seen" value="([^"]+)"', text)
+
+
+def hidden(text: str) -> dict[str, Any]:
+    """What the page's forms send unasked."""
+    named = {name: found[1] for name in ("kind", "amends", "review") if (found := re.search(rf'name="{name}" value="([^"]*)"', text))}
+    return {"csrf_token": token(text), "seen": seen(text), **named}
+
+
+def preset(text: str) -> dict[str, str]:
+    """The choices that the page has made for the reader: plan, months, what follows a picture that cannot be judged."""
+    checked = dict(re.findall(r'name="(management|then)" value="([^"]+)"[^>]* checked', text))
+    months = re.search(r'name="months"[^>]* value="(\d+)"', text)
+    return checked | ({"months": months[1]} if months else {})
 
 
 def words_of(response: TestResponse) -> str:

@@ -113,9 +113,11 @@ class Seen:
     mask: bytes = field(default_factory=mask_png)
     thumbnail: bytes = field(default_factory=lambda: jpeg(128, 96))
     heatmap: bytes = b""
+    hairfree: bytes = b""
     size: tuple[int, int] = (320, 240)
     flags: tuple[str, ...] = ()
     modality: Modality = Modality.DERMOSCOPIC
+    spacing: float | None = None
 
 
 Answer = Seen | Failed | Pending
@@ -169,6 +171,8 @@ class Clinic:
         self.store.put(f"{folder}/thumbnail.jpg", seen.thumbnail, "image/jpeg")
         if seen.heatmap:
             self.store.put(f"{folder}/heatmap.jpg", seen.heatmap, "image/jpeg")
+        if seen.hairfree:
+            self.store.put(f"{folder}/hairfree.jpg", seen.hairfree, "image/jpeg")
         top = seen.finding["prediction"]
         return AnalysisResult(
             job_id=job.job_id,
@@ -183,6 +187,7 @@ class Clinic:
             mask_key=f"{folder}/mask.png",
             thumbnail_key=f"{folder}/thumbnail.jpg",
             heatmap_key=f"{folder}/heatmap.jpg" if seen.heatmap else None,
+            hairfree_key=f"{folder}/hairfree.jpg" if seen.hairfree else None,
         )
 
     def new_image(self, tenant: UUID, case_id: UUID, answer: Answer) -> NewImage:
@@ -201,7 +206,7 @@ class Clinic:
             width=width,
             height=height,
             modality=answer.modality if isinstance(answer, Seen) else Modality.UNKNOWN,
-            pixel_spacing_mm=None,
+            pixel_spacing_mm=answer.spacing if isinstance(answer, Seen) else None,
             original_key=key,
             view_key=key,
         )

@@ -172,6 +172,17 @@ def test_a_heat_map_is_stored_where_the_row_names_one(world: World, analyzer: An
     assert {name for name in world.store.objects if name.endswith("heatmap.jpg")} == {key}
 
 
+def test_the_picture_without_hair_is_stored_where_there_is_one(world: World, analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = iter([b"\xff\xd8\xff clean", b""])
+    monkeypatch.setattr(analyzer, "finish", lambda *_: answer(hairfree_jpeg=next(made)))
+    for seed in range(2):
+        world.add(jpeg(seed))
+    world.pipeline.drain()
+    keys = {settled.hairfree_key for settled in world.ledger.settled.values() if isinstance(settled, AnalysisResult)}
+    assert {name for name in world.store.objects if name.endswith("hairfree.jpg")} == keys - {None}
+    assert None in keys
+
+
 def test_answers_are_told_of_once_they_are_settled_and_failures_are_not(world: World) -> None:
     told: list[tuple[ClaimedJob, AnalysisResult]] = []
 

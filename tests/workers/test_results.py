@@ -50,16 +50,16 @@ def row(found: Finding) -> AnalysisResult:
 
 
 def test_a_prediction_names_its_class_and_probability() -> None:
-    found = row(finding(Outcome.PREDICTION, "MEL", heatmap_jpeg=b"jpeg"))
+    found = row(finding(Outcome.PREDICTION, "MEL", heatmap_jpeg=b"jpeg", hairfree_jpeg=b"jpeg"))
     assert (found.outcome, found.classes, found.top_class, found.top_probability) == (Recorded.PREDICTION, ("MEL",), "MEL", 0.5)
-    assert found.heatmap_key == "f/heatmap.jpg"
+    assert (found.heatmap_key, found.hairfree_key) == ("f/heatmap.jpg", "f/hairfree.jpg")
 
 
 def test_a_set_names_its_classes_and_no_single_one() -> None:
     found = row(finding(Outcome.SET, "MEL", "NV", coverage=0.9))
     assert (found.outcome, found.classes, found.top_class, found.top_probability) == (Recorded.SET, ("MEL", "NV"), None, None)
     assert found.finding["coverage"] == 0.9
-    assert found.heatmap_key is None
+    assert (found.heatmap_key, found.hairfree_key) == (None, None)
 
 
 def test_an_abstention_names_nothing() -> None:

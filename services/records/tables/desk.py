@@ -62,10 +62,15 @@ class SavedView(Born, Base):
 
 
 class Outline(Owned, Base):
-    """A mask drawn by a reader. The newest of an image wins over the model's; ``measures`` are the worker's, once it has them."""
+    """A mask drawn by a reader. The newest of an image wins over the model's; ``measures`` are the worker's, once it has them.
+
+    A row without a mask gives the word back to the model. ``reason``: why the worker could not measure what was drawn.
+    """
 
     __tablename__ = "outlines"
     __table_args__ = (
+        CheckConstraint("mask_key IS NOT NULL OR (measured_at IS NOT NULL AND measures IS NULL)", name="restored"),
+        CheckConstraint("measures IS NULL OR measured_at IS NOT NULL", name="measured"),
         Index("ix_outlines_image_id", "image_id", "created_at"),
         Index("ix_outlines_unmeasured", "created_at", postgresql_where="measured_at IS NULL"),
     )
@@ -73,7 +78,7 @@ class Outline(Owned, Base):
     image_id: Mapped[UUID] = mapped_column(ForeignKey("images.id"))
     analysis_id: Mapped[UUID | None] = mapped_column(ForeignKey("analyses.id"))
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
-    mask_key: Mapped[str]
+    mask_key: Mapped[str | None]
     measures: Mapped[dict[str, Any] | None]
     measured_at: Mapped[datetime | None]
     reason: Mapped[str | None]

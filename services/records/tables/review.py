@@ -25,6 +25,7 @@ class Review(Owned, Base):
         CheckConstraint("kind NOT IN ('adjudication', 'amendment') OR btrim(coalesce(rationale, '')) <> ''", name="rationale"),
         CheckConstraint("(coalesce(management, '') = 'follow_up') = (follow_up_months IS NOT NULL)", name="follow_up"),
         CheckConstraint("follow_up_months BETWEEN 1 AND 60", name="follow_up_months"),
+        CheckConstraint("coalesce(management, '') <> 'retake' OR decision = 'not_assessable'", name="retake"),
         CheckConstraint("reading_seconds >= 0", name="reading_seconds"),
         UniqueConstraint("supersedes"),
         Index("ix_reviews_case_id", "case_id"),
@@ -53,7 +54,12 @@ class AuditEvent(Born, Base):
     """
 
     __tablename__ = "audit_events"
-    __table_args__ = (UniqueConstraint("tenant_id", "sequence", postgresql_nulls_not_distinct=True),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "sequence", postgresql_nulls_not_distinct=True),
+        Index("ix_audit_events_created", "created_at", "id"),
+        Index("ix_audit_events_actor", "actor_id", "created_at", "id"),
+        Index("ix_audit_events_action", "action", "created_at", "id"),
+    )
 
     tenant_id: Mapped[UUID | None] = mapped_column(ForeignKey("tenants.id"))
     sequence: Mapped[int] = mapped_column(BigInteger)
@@ -68,7 +74,7 @@ class AuditEvent(Born, Base):
 
 
 class AuditHead(Base):
-    """The newest link of each chain. No application role may touch it: a cut-off tail shows against it."""
+    """The newest link of each chain. No application role may change it: a cut-off tail shows against it."""
 
     __tablename__ = "audit_heads"
 

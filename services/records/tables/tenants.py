@@ -57,6 +57,8 @@ class User(Born, Base):
 
     ``trainee``: every decision of theirs has a second reader. ``totp_secret`` is encrypted; ``totp_last_step`` is the last time
     step whose code was used, so that a code works once. ``recovery_hashes``: SHA-256 of the recovery codes that are left.
+    ``password_once``: another has made the password, so it must be changed at the first sign-in. ``session_epoch``: sessions that
+    began with another number are over.
     """
 
     __tablename__ = "users"
@@ -71,6 +73,8 @@ class User(Born, Base):
     role: Mapped[Role] = word_column(Role, "role")
     state: Mapped[UserState] = word_column(UserState, "state", server_default=UserState.ACTIVE)
     password_hash: Mapped[str]
+    password_once: Mapped[bool] = mapped_column(server_default=false())
+    session_epoch: Mapped[int] = mapped_column(server_default="0")
     trainee: Mapped[bool] = mapped_column(server_default=false())
     totp_secret: Mapped[str | None]
     totp_confirmed_at: Mapped[datetime | None]
