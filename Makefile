@@ -55,6 +55,9 @@ bench-models: .venv/.ready ## Measure every network and runtime against what thi
 bench-desk: .venv/.ready ## Measure worklist and case page with a million cases, into docs/benchmarks-desk.md
 	$(BIN)/python -m infra.bench.desk
 
+screenshots: .venv/.ready browser $(VENDOR) ## Run a clinic and photograph its pages, into docs/screenshots
+	$(BIN)/python -m infra.screenshots
+
 docs-models: .venv/.ready ## Write docs/models.md from the cards of all bundles
 	$(BIN)/python -m infra.bench.cards
 
