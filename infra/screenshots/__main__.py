@@ -28,14 +28,14 @@ def _nothing(_: Page) -> None:
     """The page as it opens."""
 
 
-def _open_first(page: Page) -> None:
-    page.locator("[data-worklist] .row-link").first.click()
+def _open_melanoma(page: Page) -> None:
+    page.get_by_role("row").filter(has_text="Melanoma").first.locator(".row-link").click()
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(1500)
 
 
 def _heat(page: Page) -> None:
-    _open_first(page)
+    _open_melanoma(page)
     page.keyboard.press("2")
     page.wait_for_timeout(800)
 
@@ -59,9 +59,9 @@ SHOTS = (
     Shot("try", "/try"),
     Shot("worklist", "/", Role.DERMATOLOGIST),
     Shot("worklist-dark", "/", Role.DERMATOLOGIST, dark=True),
-    Shot("case", "/", Role.DERMATOLOGIST, _open_first),
+    Shot("case", "/", Role.DERMATOLOGIST, _open_melanoma),
     Shot("case-heat-map-dark", "/", Role.DERMATOLOGIST, _heat, dark=True),
-    Shot("case-tablet", "/", Role.DERMATOLOGIST, _open_first, width=820, height=1180),
+    Shot("case-tablet", "/", Role.DERMATOLOGIST, _open_melanoma, width=820, height=1180),
     Shot("lead-queue", "/lead", Role.LEAD),
     Shot("models", "/models", Role.LEAD),
     Shot("admin-portals", "/admin/portals", Role.ADMIN),

@@ -28,6 +28,10 @@ PEOPLE = {
 
 def findings(page: Page) -> list[str]:
     """What axe calls serious or critical: the rule, and the first place where it is broken."""
+    # A colour on its way to another is judged where it arrives.
+    page.emulate_media(reduced_motion="reduce")
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(200)
     page.evaluate(Path(AXE).read_text(encoding="utf-8"))
     result: dict[str, Any] = page.evaluate("rules => axe.run(document, rules)", RULES)
     return [

@@ -93,7 +93,7 @@ def test_the_drawing_is_the_models_outline_to_begin_with(clinic: Clinic, tenant:
     page = open_case(reader, big_case(clinic, tenant))
     edit(page)
     expect(page.locator(".editor-surface canvas")).to_have_attribute("width", "1024")
-    assert cells(page) == pytest.approx(1024 * 768 * 3.14159 * 0.2 * 0.25, rel=0.02)
+    assert cells(page) == pytest.approx(1024 * 768 * 3.14159 * 0.2 * 0.25, rel=0.04)
 
 
 def test_brush_and_eraser_undo_and_redo(clinic: Clinic, tenant: UUID, reader: Window) -> None:
@@ -137,15 +137,15 @@ def test_a_polygon_is_closed_by_enter_and_by_a_double_click_and_loses_its_last_c
     click(page, 0.1, 0.4)
     page.keyboard.press("Enter")
     square = 1024 * 768 * 0.3 * 0.3
-    assert cells(page) == pytest.approx(square, rel=0.02)
+    assert cells(page) == pytest.approx(square, rel=0.04)
     for place in ((0.6, 0.1), (0.9, 0.1), (0.9, 0.4)):
         click(page, *place)
     box = page.locator(".editor-surface").bounding_box()
     assert box
     page.mouse.dblclick(box["x"] + 0.6 * box["width"], box["y"] + 0.4 * box["height"])
-    assert cells(page) == pytest.approx(2 * square, rel=0.02)
+    assert cells(page) == pytest.approx(2 * square, rel=0.04)
     page.keyboard.press("Control+z")
-    assert cells(page) == pytest.approx(square, rel=0.02)
+    assert cells(page) == pytest.approx(square, rel=0.04)
 
 
 def test_a_hole_is_filled_and_what_is_open_is_not(clinic: Clinic, tenant: UUID, reader: Window) -> None:

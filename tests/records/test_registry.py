@@ -219,10 +219,14 @@ WRITES = {
 }
 
 
-@pytest.mark.parametrize("role", ["intake", "review", "worker"])
-@pytest.mark.parametrize("statement", WRITES.values(), ids=WRITES)
-def test_no_process_may_move_or_rewrite_a_version(models: Registry, role: str, statement: str) -> None:
+# The desk moves versions for leads, with a reason and a trail; what a version is, it cannot change either.
+FORBIDDEN = [(role, name) for name in WRITES for role in ("intake", "review", "worker") if (role, name) != ("review", "promote")]
+
+
+@pytest.mark.parametrize(("role", "name"), FORBIDDEN)
+def test_no_process_may_move_or_rewrite_a_version(models: Registry, role: str, name: str) -> None:
     models.add("a")
+    statement = WRITES[name]
     database: Database = getattr(models.logins, role)
     with pytest.raises(ProgrammingError, match="permission denied"), database.transaction() as session:
         session.execute(text(statement))

@@ -12,7 +12,11 @@ function show() {
   lease.querySelector("[data-lease-mine]").hidden = !state.mine || over;
   lease.querySelector("[data-lease-over]").hidden = !over;
   lease.querySelector("[data-lease-other]").hidden = state.mine || Date.now() >= state.ends;
-  for (const clock of lease.querySelectorAll("[data-lease-clock]")) clock.textContent = clockText(state.ends);
+  for (const clock of lease.querySelectorAll("[data-lease-clock]")) {
+    clock.textContent = clockText(state.ends);
+    clock.dateTime = new Date(state.ends).toISOString();
+    clock.title = `${clock.dateTime.slice(0, 16).replace("T", " ")} UTC`;
+  }
   lease.dataset.mine = state.mine && !over ? "yes" : "no";
 }
 
