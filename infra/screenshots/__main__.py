@@ -18,8 +18,7 @@ from services.records.states import Role
 ROOT = Path(__file__).resolve().parents[2]
 STATE = ROOT / ".local" / "screenshots"
 PAGES = ROOT / "docs" / "screenshots"
-# Few colours are lost, and a page weighs a third.
-COLOURS = 255
+QUALITY = 90
 
 Act = Callable[[Page], None]
 
@@ -83,8 +82,8 @@ def main() -> int:
         PAGES.mkdir(parents=True, exist_ok=True)
         for shot in SHOTS:
             picture = photograph(chromium, shot, address=stack.address("review"), people=people, password=seed(stack).password)
-            file = PAGES / f"{shot.name}.png"
-            picture.save(file, optimize=True)
+            file = PAGES / f"{shot.name}.webp"
+            picture.save(file, quality=QUALITY, method=6)
             print(f"{file.relative_to(ROOT)}  {file.stat().st_size // 1024} kB", flush=True)
         chromium.close()
     shutil.rmtree(STATE)
@@ -110,7 +109,7 @@ def photograph(chromium: Browser, shot: Shot, *, address: str, people: dict[Role
     page.wait_for_timeout(500)
     taken = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     context.close()
-    return taken.quantize(COLOURS, dither=Image.Dither.NONE)
+    return taken
 
 
 if __name__ == "__main__":
