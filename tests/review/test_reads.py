@@ -282,3 +282,18 @@ def test_templates_are_kept_offered_and_retired(app: Flask, clinic: Clinic, tena
     assert lead.post(own, page="/templates", step="retire").status_code == 422
     assert reader.post(own, page="/templates", step="retire").status_code == 303
     assert "Sun protection" not in reader.get(f"/cases/{case_id}").text
+
+
+def test_the_next_case_of_a_lead_is_a_disagreement_that_is_not_their_own(
+    app: Flask, clinic: Clinic, tenant: UUID, reader: Browser, policy: Policy
+) -> None:
+    policy.set("second_read_risk = 0.1")
+    case_id = clinic.case(tenant, Seen(MELANOMA))
+    first, lead = (somebody(app, clinic, tenant, name, Role.LEAD) for name in ("Dr Arne", "Dr Bjarne"))
+    first.decide(case_id, "confirm")
+    reader.decide(case_id, "correct", diagnosis="NV")
+    assert policy.rows("SELECT state FROM cases") == [("awaiting_adjudication",)]
+    waiting = clinic.case(tenant, Seen(MELANOMA), patient_reference="P-2")
+    assert reader.get("/cases/next").location == f"/cases/{waiting}"
+    assert first.get("/cases/next").location == f"/cases/{waiting}"
+    assert lead.get("/cases/next").location == f"/cases/{case_id}"
