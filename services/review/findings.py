@@ -23,7 +23,7 @@ NEXT_STEPS = {
 }
 ISSUES = {"blurred": "blurred", "dark": "too dark", "overexposed": "overexposed", "small": "too few pixels"}
 # The share of dark threads under which the worker makes no picture without hair.
-HAIRLESS_SHARE = 0.015
+HAIRLESS_SHARE = 0.2
 UNCHECKED = "This model's bundle has no detector of strangers: it names a diagnosis for any picture at all."
 BY_EYE = "Next step: judge the picture itself; do not rely on the probabilities."
 
@@ -92,7 +92,7 @@ def read_finding(analysis: AnalysisView) -> Finding:
 
 
 def is_hairless(finding: JsonObject) -> bool:
-    """Whether the analysis looked for hair and found hardly any."""
+    """Whether the analysis looked for hair and found too little to hide anything."""
     share = (finding.get("quality") or {}).get("hair_share")
     return share is not None and share < HAIRLESS_SHARE
 

@@ -108,9 +108,11 @@ def test_a_heat_map_covers_the_whole_picture_and_shines_in_the_square_only(findi
         assert len(finding.heatmap_jpeg) < 20_000
 
 
-def test_hair_is_painted_over_where_there_is_some(findings: list[Finding]) -> None:
-    assert any(finding.hairfree_jpeg for finding in findings)
-    for finding in findings:
+def test_hair_is_painted_over_where_there_is_much(analyzer: Analyzer, findings: list[Finding]) -> None:
+    hairy = analyzer.analyse([encoded(draw(seed=3, hair=hairs).rgb, ".jpg") for hairs in (90, 150)])
+    assert all(finding.hairfree_jpeg for finding in hairy)
+    assert not all(finding.hairfree_jpeg for finding in findings)
+    for finding in (*findings, *hairy):
         assert finding.quality is not None
         assert bool(finding.hairfree_jpeg) == (finding.quality.hair_share >= HAIR_SHARE)
         if finding.hairfree_jpeg:

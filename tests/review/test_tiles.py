@@ -125,10 +125,10 @@ def test_the_page_says_whether_hair_was_found(clinic: Clinic, tenant: UUID, read
         answer = Seen(finding({"MEL": 1.0}, quality=quality), hairfree=hairfree)
         return words_of(reader.get(f"/cases/{clinic.case(tenant, answer)}"))
 
-    assert "no hair found" in page(HAIRLESS_SHARE / 2)
-    assert "No hair 3" in page(0.2, jpeg())
+    assert "little hair" in page(HAIRLESS_SHARE / 2)
+    assert "No hair 3" in page(HAIRLESS_SHARE, jpeg())
     # An analysis from before this view existed: nothing is claimed.
-    assert "no hair found" not in page(0.2)
+    assert "little hair" not in page(HAIRLESS_SHARE)
 
 
 def test_the_picture_without_hair_is_streamed(clinic: Clinic, tenant: UUID, reader: Browser) -> None:
