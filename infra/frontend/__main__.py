@@ -26,7 +26,6 @@ class Library:
 
 
 LIBRARIES = (
-    Library("htmx.org", (("dist/htmx.min.js", "htmx.min.js"),), "LICENSE"),
     Library("openseadragon", (("build/openseadragon/openseadragon.min.js", "openseadragon.min.js"),), "LICENSE.txt"),
     Library("uplot", (("dist/uPlot.iife.min.js", "uplot.min.js"), ("dist/uPlot.min.css", "uplot.min.css")), "LICENSE"),
 )

@@ -102,13 +102,6 @@ def second_read_of_own(user_id: UUID) -> ColumnElement[bool]:
     return and_(Case.state == CaseState.AWAITING_SECOND_READ, or_(learns, own > 0))
 
 
-def read_before(user_id: UUID) -> ColumnElement[bool]:
-    """The condition that this reader may not take the next step of a case of the query: one of its reads is theirs, or they learn."""
-    mine = (Review.case_id == Case.id, Review.user_id == user_id, Review.kind.in_((ReviewKind.FIRST, ReviewKind.SECOND)), stands())
-    own = select(func.count()).select_from(Review).where(*mine).correlate(Case).scalar_subquery()
-    return or_(second_read_of_own(user_id), and_(Case.state == CaseState.AWAITING_ADJUDICATION, own > 0))
-
-
 def _views() -> Any:
     columns = (CaseClaim.case_id, CaseClaim.user_id, User.name.label("holder"), CaseClaim.expires_at)
     return select(*columns).join(User, User.id == CaseClaim.user_id)

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 from services.records import priority
 from services.records.answers import NOT_ANALYSED
 from services.records.audit import Actor, Subject, record_event
-from services.records.claims import CLAIMABLE, ClaimView, claims_of, read_before, second_read_of_own
+from services.records.claims import CLAIMABLE, ClaimView, claims_of, second_read_of_own
 from services.records.ranking import TO_READ, Page, Place, Status, Wanted, rank
-from services.records.states import AuditAction, CaseState, Laterality, Outcome, Urgency
+from services.records.reads import waits_for
+from services.records.states import AuditAction, CaseState, Laterality, Outcome, Role, Urgency
 from services.records.tables import Case, CaseClaim, Image, Lesion, Patient, Tenant
 from services.records.views import CaseView, load_case
 
@@ -102,26 +103,26 @@ def search_cases(*, session: Session, tenant_ids: Sequence[UUID], user_id: UUID,
     return Listing(rows, moment, None)
 
 
-def next_case(*, session: Session, tenant_ids: Sequence[UUID], user_id: UUID, resolves: bool = False) -> UUID | None:
-    """Return the case that this reader should read now: nobody else has it, and they have not read it before.
+def next_case(*, session: Session, tenant_ids: Sequence[UUID], user_id: UUID, role: Role = Role.DERMATOLOGIST) -> UUID | None:
+    """Return the case that this reader should read now: nobody else has it, and its next step is one that they may take.
 
-    ``resolves``: the reader is a lead, who is offered disagreements first: two people have read these, and a patient still waits.
+    A lead is offered disagreements first: two people have read these, and a patient still waits.
     """
-    for status in (Status.ADJUDICATION, Status.WAITING) if resolves else (Status.WAITING,):
-        found = _next_of(session, tenant_ids, user_id, Wanted(status=status))
+    for status in (Status.ADJUDICATION, Status.WAITING) if role is Role.LEAD else (Status.WAITING,):
+        found = _next_of(session, tenant_ids, user_id, role, Wanted(status=status))
         if found:
             return found
     return None
 
 
-def _next_of(session: Session, tenant_ids: Sequence[UUID], user_id: UUID, wanted: Wanted) -> UUID | None:
+def _next_of(session: Session, tenant_ids: Sequence[UUID], user_id: UUID, role: Role, wanted: Wanted) -> UUID | None:
     page = Page(datetime.now(UTC), NEXT_CANDIDATES)
     while True:
         places = rank(session=session, tenant_ids=tenant_ids, user_id=user_id, wanted=wanted, page=page)
         ids = [place.case_id for place in places]
         others = {claim.case_id for claim in claims_of(session=session, case_ids=ids).values() if claim.user_id != user_id}
-        own = set(session.scalars(select(Case.id).where(Case.id.in_(ids), read_before(user_id))))
-        free = next((case_id for case_id in ids if case_id not in others | own), None)
+        theirs = set(session.scalars(select(Case.id).where(Case.id.in_(ids), waits_for(user_id=user_id, role=role))))
+        free = next((case_id for case_id in ids if case_id in theirs - others), None)
         if free or len(places) < page.limit:
             return free
         page = Page(page.moment, page.limit, places[-1])

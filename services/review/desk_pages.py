@@ -6,7 +6,6 @@ from flask import redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from services.records import worklist
-from services.records.states import Role
 from services.review import reader
 from services.review.case_render import case_html, offered_form, offered_opinion
 from services.review.case_sheet import open_sheet
@@ -20,8 +19,7 @@ def next_case() -> ResponseReturnValue:
     """The case that should be read now, or the empty worklist."""
     user = reader.reader()
     with reader.desk().database.transaction(tenants=user.tenant_ids) as records:
-        resolves = user.role is Role.LEAD
-        case_id = worklist.next_case(session=records, tenant_ids=user.tenant_ids, user_id=user.user_id, resolves=resolves)
+        case_id = worklist.next_case(session=records, tenant_ids=user.tenant_ids, user_id=user.user_id, role=user.role)
     if case_id is None:
         return redirect(url_for("desk.worklist_page"), 303)
     return redirect(url_for("desk.case", case_id=case_id), 303)

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 blueprint = Blueprint("vendor", __name__)
 
 FOLDER = Path(__file__).parent / "static" / "vendor"
-NAMES = ("htmx.min.js", "openseadragon.min.js", "uplot.min.js", "uplot.min.css")
+NAMES = ("openseadragon.min.js", "uplot.min.js", "uplot.min.css")
 CURE = "python -m infra.frontend"
 
 
