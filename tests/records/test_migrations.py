@@ -83,7 +83,7 @@ def test_migrating_down_leaves_nothing_and_up_again_works(scratch: URL, scratch_
 def test_every_table_with_a_tenant_has_forced_row_level_security(migrated: Connection) -> None:
     secured = "SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity"
     with_tenant = {table.name for table in Base.metadata.tables.values() if "tenant_id" in table.columns}
-    assert len(with_tenant) == 16
+    assert len(with_tenant) == 25
     assert with_tenant | {"tenants", "saved_views"} == {name for (name,) in rows(migrated, secured)}
 
 
@@ -91,17 +91,34 @@ def test_no_process_may_delete_or_rewrite(migrated: Connection) -> None:
     rights = rows(migrated, RIGHTS)
     changed = {(table, role.removeprefix("dermatrail_")) for table, role, right in rights if right == "UPDATE"}
     people = {
-        (table, "review") for table in ("tenants", "api_keys", "users", "model_versions", "note_templates", "saved_views", "case_claims")
+        (table, "review")
+        for table in (
+            "tenants",
+            "api_keys",
+            "users",
+            "model_versions",
+            "note_templates",
+            "saved_views",
+            "case_claims",
+            "lesions",
+            "link_proposals",
+        )
     }
     # A visitor may have their picture deleted at once.
     people.add(("trials", "review"))
-    worked = {(table, "worker") for table in ("cases", "jobs", "images", "outlines", "trials")}
+    worked = {(table, "worker") for table in ("cases", "jobs", "images", "outlines", "trials", "alerts", "link_proposals")}
     assert changed == people | worked | {("patients", "intake"), ("lesions", "intake"), ("cases", "intake"), ("cases", "review")}
     deleted = {(table, role.removeprefix("dermatrail_")) for table, role, right in rights if right == "DELETE"}
     assert deleted == {("memberships", "review"), ("saved_views", "review"), ("trials", "worker")}
     assert {right for table, _, right in rights if table == "audit_events"} == {"INSERT", "SELECT"}
     assert {(role, right) for table, role, right in rights if table == "audit_heads"} == {("dermatrail_review", "SELECT")}
-    assert {role for table, role, _ in rights if table in {"memberships", "reviews"} and role.endswith("worker")} == set()
+    assert {role for table, role, _ in rights if table == "memberships" and role.endswith("worker")} == set()
+
+
+def test_a_worker_learns_when_a_follow_up_is_due_and_nothing_of_what_was_decided(migrated: Connection) -> None:
+    columns = "SELECT column_name FROM information_schema.column_privileges WHERE table_name = 'reviews' AND grantee = 'dermatrail_worker'"
+    known = {column for (column,) in rows(migrated, columns)}
+    assert known == {"id", "created_at", "tenant_id", "case_id", "kind", "decision", "supersedes", "follow_up_on"}
 
 
 def test_the_secret_of_a_key_is_read_by_intake_alone(migrated: Connection) -> None:
@@ -117,7 +134,9 @@ def test_the_group_roles_cannot_log_in_or_pass_row_level_security(migrated: Conn
     assert len(found) == 3
 
 
-@pytest.mark.parametrize("table", ["analyses", "reviews", "audit_events"])
+@pytest.mark.parametrize(
+    "table", ["analyses", "reviews", "audit_events", "lesion_events", "comparisons", "visit_measures", "portal_events"]
+)
 @pytest.mark.parametrize("change", ["UPDATE {} SET created_at = now()", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
 def test_what_was_said_decided_or_done_cannot_be_changed_even_by_the_owner(migrated: Connection, table: str, change: str) -> None:
     with pytest.raises(Exception, match=f"{table} is append-only"):

@@ -46,7 +46,10 @@ class Job(Owned, Base):
 
 
 class Analysis(Owned, Base):
-    """What one pipeline version said about one image. Append-only: what was shown stays as it was."""
+    """What one pipeline version said about one image. Append-only: what was shown stays as it was.
+
+    ``embedding``: the classifier's features, float16 little endian of length 1; only those of one pipeline version are comparable.
+    """
 
     __tablename__ = "analyses"
     __table_args__ = (
@@ -72,3 +75,4 @@ class Analysis(Owned, Base):
     thumbnail_key: Mapped[str | None]
     heatmap_key: Mapped[str | None]
     hairfree_key: Mapped[str | None]
+    embedding: Mapped[bytes | None]

@@ -1,12 +1,12 @@
 """What a portal submits: a patient's case with its images."""
 
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, SmallInteger, UniqueConstraint
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, SmallInteger, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from services.records.states import CaseState, Laterality, Modality, Outcome, Sex, Urgency
+from services.records.states import CaseState, Laterality, MapView, Modality, Outcome, Sex, SpacingSource, Urgency, VisitSource
 from services.records.tables.base import Base, Owned, word_column, words
 
 OPEN = "state <> 'reviewed'"
@@ -20,6 +20,14 @@ SEARCH = "lower(reference)"
 ORDER = ("tenant_id", "state", "sla_hours", "risk_level", "received_at", "id")
 BESIDE = ["urgency", "lead_class", "lead_outcome", "body_site", "flags", "due_at"]
 BEGINNING = {"search": "text_pattern_ops"}
+# The order of a lesion's trail.
+TRAIL = ("lesion_id", "visited_at", "received_at", "id")
+WAITS_FOR_TRAIL = "trail_due_at IS NOT NULL"
+
+
+def tracking_uid() -> str:
+    """Mint a UID from a UUID (DICOM PS3.5 B.2)."""
+    return f"2.25.{uuid4().int}"
 
 
 class Patient(Owned, Base):
@@ -45,15 +53,32 @@ class Patient(Owned, Base):
 
 
 class Lesion(Owned, Base):
-    """One place on one patient, seen once or over years."""
+    """One place on one patient, seen once or over years.
+
+    ``tracking_uid``: DICOM's Tracking UID, minted once. ``merged_into``: it was found to be the same as another; it stays on file and
+    its address leads there. ``map_x``, ``map_y``: 0..1 of the figure ``map_view`` of the body map, from its upper left corner.
+    """
 
     __tablename__ = "lesions"
-    __table_args__ = (UniqueConstraint("patient_id", "reference"), Index("ix_lesions_body_site", "tenant_id", "body_site"))
+    __table_args__ = (
+        UniqueConstraint("patient_id", "reference"),
+        UniqueConstraint("tracking_uid"),
+        CheckConstraint("merged_into <> id", name="merged_into"),
+        CheckConstraint("num_nonnulls(map_view, map_x, map_y) IN (0, 3)", name="placed"),
+        CheckConstraint("map_x BETWEEN 0 AND 1 AND map_y BETWEEN 0 AND 1", name="map_point"),
+        Index("ix_lesions_body_site", "tenant_id", "body_site"),
+        Index("ix_lesions_merged_into", "merged_into", postgresql_where="merged_into IS NOT NULL"),
+    )
 
     patient_id: Mapped[UUID] = mapped_column(ForeignKey("patients.id"))
     reference: Mapped[str | None]
     body_site: Mapped[str | None]
     laterality: Mapped[Laterality | None] = word_column(Laterality, "laterality")
+    tracking_uid: Mapped[str] = mapped_column(default=tracking_uid)
+    merged_into: Mapped[UUID | None] = mapped_column(ForeignKey("lesions.id"))
+    map_view: Mapped[MapView | None] = word_column(MapView, "map_view")
+    map_x: Mapped[float | None]
+    map_y: Mapped[float | None]
 
 
 class Case(Owned, Base):
@@ -62,6 +87,9 @@ class Case(Owned, Base):
     ``risk`` and what follows repeat the answer about the leading image, so that a worklist reads one index and no finding;
     :mod:`services.records.answers` writes them with the answers. ``risk_level`` is the risk in twentieths. ``body_site`` repeats the
     lesion's as it was known when the case came.
+
+    A case is a visit of its lesion, at ``visited_at``. ``trail_due_at``: from then on the lesion's trail waits for the worker that
+    compares visits; ``trail_failed`` says in words why it gave up. ``alert``: the headline of the standing alert about this visit.
     """
 
     __tablename__ = "cases"
@@ -74,13 +102,15 @@ class Case(Owned, Base):
         Index("ix_cases_open", *ORDER, postgresql_where=OPEN, postgresql_include=BESIDE),
         Index("ix_cases_due", "tenant_id", "state", "due_at", postgresql_where=OPEN),
         Index("ix_cases_reviewed", "tenant_id", "reviewed_at", postgresql_where="state = 'reviewed'"),
-        Index("ix_cases_lesion_id", "lesion_id"),
+        CheckConstraint("trail_attempts >= 0", name="trail_attempts"),
+        Index("ix_cases_trail", *TRAIL),
+        Index("ix_cases_trail_due", "trail_due_at", postgresql_where=WAITS_FOR_TRAIL),
         Index("ix_cases_search", "tenant_id", "search", postgresql_ops=BEGINNING),
         Index("ix_cases_patient_id", "patient_id"),
     )
 
     patient_id: Mapped[UUID] = mapped_column(ForeignKey("patients.id"))
-    lesion_id: Mapped[UUID | None] = mapped_column(ForeignKey("lesions.id"))
+    lesion_id: Mapped[UUID] = mapped_column(ForeignKey("lesions.id"))
     reference: Mapped[str | None]
     urgency: Mapped[Urgency] = word_column(Urgency, "urgency")
     clinical_notes: Mapped[str] = mapped_column(server_default="")
@@ -88,6 +118,8 @@ class Case(Owned, Base):
     received_at: Mapped[datetime]
     due_at: Mapped[datetime]
     reviewed_at: Mapped[datetime | None]
+    visited_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    visit_source: Mapped[VisitSource] = word_column(VisitSource, "visit_source", server_default=VisitSource.RECEIPT)
     sla_hours: Mapped[int] = mapped_column(Computed(SLA_HOURS, persisted=True))
     risk: Mapped[float | None]
     risk_level: Mapped[int] = mapped_column(SmallInteger, server_default="10")
@@ -100,17 +132,22 @@ class Case(Owned, Base):
     flags: Mapped[list[str]] = mapped_column(server_default="{}")
     not_analysed: Mapped[str | None]
     body_site: Mapped[str | None]
+    alert: Mapped[str | None]
+    trail_due_at: Mapped[datetime | None]
+    trail_attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    trail_failed: Mapped[str | None]
     search: Mapped[str | None] = mapped_column(Computed(SEARCH, persisted=True))
 
 
 class Image(Owned, Base):
-    """One stored picture. ``width`` and ``height`` are pixels of the upright picture."""
+    """One stored picture. ``width`` and ``height`` are pixels of the upright picture; ``magnification`` is the dermoscope's."""
 
     __tablename__ = "images"
     __table_args__ = (
         UniqueConstraint("case_id", "position"),
         CheckConstraint("byte_size > 0 AND width > 0 AND height > 0", name="size"),
         CheckConstraint("pixel_spacing_mm > 0", name="pixel_spacing_mm"),
+        CheckConstraint("magnification > 0", name="magnification"),
         CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256"),
         Index("ix_images_untiled", "created_at", postgresql_where=UNTILED),
     )
@@ -125,6 +162,8 @@ class Image(Owned, Base):
     height: Mapped[int]
     modality: Mapped[Modality] = word_column(Modality, "modality")
     pixel_spacing_mm: Mapped[float | None]
+    spacing_source: Mapped[SpacingSource | None] = word_column(SpacingSource, "spacing_source")
+    magnification: Mapped[float | None]
     original_key: Mapped[str]
     view_key: Mapped[str]
     tiles_key: Mapped[str | None]

@@ -1,5 +1,6 @@
 """Decisions of dermatologists, and the trail of everything that was done. Both append-only."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -25,11 +26,13 @@ class Review(Owned, Base):
         CheckConstraint("kind NOT IN ('adjudication', 'amendment') OR btrim(coalesce(rationale, '')) <> ''", name="rationale"),
         CheckConstraint("(coalesce(management, '') = 'follow_up') = (follow_up_months IS NOT NULL)", name="follow_up"),
         CheckConstraint("follow_up_months BETWEEN 1 AND 60", name="follow_up_months"),
+        CheckConstraint("(follow_up_months IS NULL) = (follow_up_on IS NULL)", name="follow_up_on"),
         CheckConstraint("coalesce(management, '') <> 'retake' OR decision = 'not_assessable'", name="retake"),
         CheckConstraint("reading_seconds >= 0", name="reading_seconds"),
         UniqueConstraint("supersedes"),
         Index("ix_reviews_case_id", "case_id"),
         Index("ix_reviews_created", "tenant_id", "created_at"),
+        Index("ix_reviews_follow_up", "tenant_id", "follow_up_on", postgresql_where="follow_up_on IS NOT NULL"),
     )
 
     case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
@@ -43,6 +46,7 @@ class Review(Owned, Base):
     supersedes: Mapped[UUID | None] = mapped_column(ForeignKey("reviews.id"))
     management: Mapped[Management | None] = word_column(Management, "management")
     follow_up_months: Mapped[int | None] = mapped_column(SmallInteger)
+    follow_up_on: Mapped[date | None]
     rationale: Mapped[str | None]
     reading_seconds: Mapped[int | None]
 
