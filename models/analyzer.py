@@ -232,6 +232,7 @@ class Analyzer:
             thumbnail_jpeg=files[1],
             heatmap_jpeg=files[2],
             hairfree_jpeg=_hairfree(prepared),
+            embedding=embedding_of(inferred.features),
         )
 
     def _heatmap(self, prepared: Prepared, inferred: Inferred) -> bytes:
@@ -243,6 +244,12 @@ class Analyzer:
     def failed(self, reason: str, detail: str) -> Finding:
         """The finding of a picture that could not be analysed."""
         return Finding(outcome=Outcome.FAILED, pipeline_version=self.pipeline_version, reason=reason, detail=detail)
+
+
+def embedding_of(features: NDArray[np.float32]) -> bytes:
+    """F features → 2·F bytes, float16 little endian of length 1; nothing where the features have no direction (all 0, or not finite)."""
+    length = float(np.linalg.norm(features))
+    return (features / length).astype("<f2").tobytes() if 0.0 < length < float("inf") else b""
 
 
 def taxonomy_json(card: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:

@@ -30,7 +30,7 @@ class NextStep(StrEnum):
     NOT_SKIN = "not_skin"  # check that the picture shows a skin lesion at all
 
 
-FILES = ("mask_png", "thumbnail_jpeg", "heatmap_jpeg", "hairfree_jpeg")
+FILES = ("mask_png", "thumbnail_jpeg", "heatmap_jpeg", "hairfree_jpeg", "embedding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +134,8 @@ class Finding:
     thumbnail_jpeg: bytes = b""
     heatmap_jpeg: bytes = b""
     hairfree_jpeg: bytes = b""
+    # What the classifier saw: F float16, little endian, of length 1; comparable within one pipeline version only.
+    embedding: bytes = b""
 
     def as_json(self) -> dict[str, Any]:
         """Everything but the files, as JSON-ready values."""

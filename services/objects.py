@@ -1,6 +1,9 @@
 """The object store: pictures, masks and thumbnails behind the S3 interface, by key.
 
 Small on purpose: put, get (whole or in part), exists, delete. Pictures are at most some ten megabytes, so an object travels in one request.
+
+Small things that are born together lie in one object: storing four files of some kilobytes as one costs a quarter of four. Their keys name
+the object and the bytes: ``folder/answer#0+1832``. Whoever has such a key gets its part and need not know.
 """
 
 import hashlib
@@ -8,6 +11,7 @@ import io
 import re
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol, Self
 from uuid import uuid4
 
@@ -26,6 +30,7 @@ POOL_SIZE = 32
 # minio's smallest part: below it a size is refused, above it the object would be cut into parts.
 SMALLEST_PART = 5 * 2**20
 MD5 = re.compile(r"[0-9a-f]{32}")
+PART = re.compile(r"#(\d+)\+(\d+)$")
 _MISSING = frozenset({"NoSuchKey", "NoSuchObject", "NotFound"})
 
 
@@ -45,6 +50,25 @@ class StoreUnavailable(StoreError):
     permanent = False
 
 
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Several small files as one object: ``data`` is stored under ``key``; ``keys`` are those of the files, by name."""
+
+    key: str
+    data: bytes
+    keys: Mapping[str, str]
+
+    @classmethod
+    def of(cls, key: str, files: Mapping[str, bytes]) -> Self:
+        """Lay the files one behind the other; empty ones are left out and have no key."""
+        keys, start = {}, 0
+        for name, data in files.items():
+            if data:
+                keys[name] = f"{key}#{start}+{len(data)}"
+            start += len(data)
+        return cls(key, b"".join(files.values()), keys)
+
+
 class Objects(Protocol):
     """What every store can do."""
 
@@ -52,7 +76,7 @@ class Objects(Protocol):
         """Store ``data``, replacing what was there. Once it returns the object is durable. Raises StoreUnavailable."""
 
     def get(self, key: str) -> bytes:
-        """The object's bytes. Raises ObjectMissing, StoreUnavailable."""
+        """The object's bytes, or those of the part that the key names. Raises ObjectMissing, StoreUnavailable."""
 
     def get_range(self, key: str, *, start: int, length: int) -> bytes:
         """Up to ``length`` bytes from ``start`` on; a negative ``start`` counts from the end. Raises ObjectMissing, StoreUnavailable."""
@@ -104,8 +128,8 @@ class ObjectStore:
             raise StoreUnavailable("The object store received other bytes than were sent.")
 
     def get(self, key: str) -> bytes:
-        """Read the whole object."""
-        return self._read(key)
+        """Read the whole object, or the part that the key names."""
+        return _part(self, key) if PART.search(key) else self._read(key)
 
     def get_range(self, key: str, *, start: int, length: int) -> bytes:
         """Read a part; what lies beyond the object's end is left out."""
@@ -121,6 +145,8 @@ class ObjectStore:
                 response.close()
                 response.release_conn()
         except S3Error as error:
+            if error.code == "InvalidRange":  # it begins behind the object's end
+                return b""
             raise _translated(error, key) from error
         except (MinioException, HTTPError, OSError) as error:
             raise StoreUnavailable(f"The object store did not give an object: {_cause(error)}.") from error
@@ -128,7 +154,7 @@ class ObjectStore:
     def exists(self, key: str) -> bool:
         """Ask for the object's head."""
         try:
-            self._client.stat_object(self._bucket, key)
+            self._client.stat_object(self._bucket, PART.sub("", key))
         except S3Error as error:
             if error.code in _MISSING:
                 return False
@@ -169,6 +195,8 @@ class MemoryStore:
 
     def get(self, key: str) -> bytes:
         """The bytes kept."""
+        if PART.search(key):
+            return _part(self, key)
         with self._lock:
             if key not in self._objects:
                 raise ObjectMissing(f"There is no object {key}.")
@@ -183,7 +211,7 @@ class MemoryStore:
     def exists(self, key: str) -> bool:
         """Whether the key is known."""
         with self._lock:
-            return key in self._objects
+            return PART.sub("", key) in self._objects
 
     def delete(self, key: str) -> None:
         """Forget the bytes."""
@@ -193,6 +221,17 @@ class MemoryStore:
     def ready(self) -> bool:
         """Always."""
         return True
+
+
+def _part(store: Objects, key: str) -> bytes:
+    found = PART.search(key)
+    if found is None:
+        raise ObjectMissing(f"There is no part in {key}.")
+    start, length = int(found[1]), int(found[2])
+    data = store.get_range(key[: found.start()], start=start, length=length)
+    if len(data) != length:
+        raise ObjectMissing(f"The object {key[: found.start()]} ends before the part {start}+{length}.")
+    return data
 
 
 def _translated(error: S3Error, key: str) -> StoreError:

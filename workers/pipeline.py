@@ -27,7 +27,7 @@ from workers.metrics import (
     SETTLE_SECONDS,
     STORE_SECONDS,
 )
-from workers.results import analysis_result
+from workers.results import analysis_result, answer_files
 
 log = logging.getLogger(__name__)
 
@@ -235,15 +235,10 @@ class Pipeline:
         if finding.outcome is Outcome.FAILED:
             # A refused picture stays refused; a network that failed (memory, driver) deserves another try.
             return JobFailure(job_id=job.job_id, reason=finding.detail or str(finding.reason), retry=finding.reason == "model_error")
-        folder = f"{job.tenant_id}/{job.case_id}/{job.image_id}/{finding.pipeline_version}"
+        pack = answer_files(job=job, finding=finding)
         with STORE_SECONDS.time():
-            self.store.put(f"{folder}/mask.png", finding.mask_png, "image/png")
-            self.store.put(f"{folder}/thumbnail.jpg", finding.thumbnail_jpeg, "image/jpeg")
-            if finding.heatmap_jpeg:
-                self.store.put(f"{folder}/heatmap.jpg", finding.heatmap_jpeg, "image/jpeg")
-            if finding.hairfree_jpeg:
-                self.store.put(f"{folder}/hairfree.jpg", finding.hairfree_jpeg, "image/jpeg")
-        return analysis_result(job=job, finding=finding, folder=folder)
+            self.store.put(pack.key, pack.data, "application/octet-stream")
+        return analysis_result(job=job, finding=finding, keys=pack.keys)
 
     def _settle(self, batch: Batch, settlements: "Sequence[AnalysisResult | JobFailure | Released]") -> None:
         results = [settled for settled in settlements if isinstance(settled, AnalysisResult)]

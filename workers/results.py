@@ -1,13 +1,27 @@
 """From a finding to the row that records keep."""
 
+from collections.abc import Mapping
+
 from models.finding import Finding
 from models.finding import Outcome as FindingOutcome
+from services.objects import Pack
 from services.records.jobs import AnalysisResult, ClaimedJob
 from services.records.states import Outcome
 
 
-def analysis_result(*, job: ClaimedJob, finding: Finding, folder: str) -> AnalysisResult:
-    """The analysis of one job; the finding goes into the row whole, as the reader will see it."""
+def answer_files(*, job: ClaimedJob, finding: Finding) -> Pack:
+    """Everything that the answer draws, as one object: outline, thumbnail, heat map, view without hair."""
+    files = {
+        "mask": finding.mask_png,
+        "thumbnail": finding.thumbnail_jpeg,
+        "heatmap": finding.heatmap_jpeg,
+        "hairfree": finding.hairfree_jpeg,
+    }
+    return Pack.of(f"{job.tenant_id}/{job.case_id}/{job.image_id}/{finding.pipeline_version}/answer", files)
+
+
+def analysis_result(*, job: ClaimedJob, finding: Finding, keys: Mapping[str, str]) -> AnalysisResult:
+    """The analysis of one job; the finding goes into the row whole, as the reader will see it. ``keys``: of its files, by name."""
     top = max(finding.probabilities.values()) if finding.probabilities and finding.prediction else None
     return AnalysisResult(
         job_id=job.job_id,
@@ -19,10 +33,11 @@ def analysis_result(*, job: ClaimedJob, finding: Finding, folder: str) -> Analys
         top_probability=top,
         malignant_probability=finding.malignant_probability or 0.0,
         finding=finding.as_json(),
-        mask_key=f"{folder}/mask.png",
-        thumbnail_key=f"{folder}/thumbnail.jpg",
-        heatmap_key=f"{folder}/heatmap.jpg" if finding.heatmap_jpeg else None,
-        hairfree_key=f"{folder}/hairfree.jpg" if finding.hairfree_jpeg else None,
+        mask_key=keys.get("mask"),
+        thumbnail_key=keys.get("thumbnail"),
+        heatmap_key=keys.get("heatmap"),
+        hairfree_key=keys.get("hairfree"),
+        embedding=finding.embedding or None,
     )
 
 

@@ -126,7 +126,7 @@ class ShadowScorer:
             return "failed"
         own_outline = self._served is not None and shadow.pair.segmenter != self._served.segmenter
         agreement = self._agreement(finding, served) if own_outline else None
-        said = analysis_result(job=job, finding=finding, folder="")
+        said = analysis_result(job=job, finding=finding, keys={})
         self._record(version_id=shadow.version_id, job=job, result=said, outline_jaccard=agreement)
         return "scored"
 

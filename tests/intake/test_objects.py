@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from services.objects import MemoryStore, ObjectMissing, Objects, ObjectStore, StoreUnavailable
+from services.objects import MemoryStore, ObjectMissing, Objects, ObjectStore, Pack, StoreUnavailable
 from services.settings import Settings
 from tests.conftest import SettingsFor
 
@@ -41,11 +41,35 @@ def test_a_second_put_replaces_the_first(store: Objects, key: str) -> None:
 
 @pytest.mark.parametrize(
     ("start", "length", "expected"),
-    [(0, 4, b"0123"), (3, 4, b"3456"), (8, 10, b"89"), (-3, 3, b"789"), (-3, 2, b"78"), (-50, 50, b"0123456789"), (0, 10, b"0123456789")],
+    [
+        (0, 4, b"0123"),
+        (3, 4, b"3456"),
+        (8, 10, b"89"),
+        (-3, 3, b"789"),
+        (-3, 2, b"78"),
+        (-50, 50, b"0123456789"),
+        (0, 10, b"0123456789"),
+        (30, 4, b""),
+    ],
 )
 def test_a_part_can_be_read_from_either_end(store: Objects, key: str, start: int, length: int, expected: bytes) -> None:
     store.put(key, b"0123456789", "text/plain")
     assert store.get_range(key, start=start, length=length) == expected
+
+
+def test_small_files_lie_in_one_object_and_are_read_by_their_own_keys(store: Objects, key: str) -> None:
+    pack = Pack.of(key, {"mask": b"0123", "heatmap": b"", "thumbnail": b"456789"})
+    store.put(pack.key, pack.data, "application/octet-stream")
+    assert {name: store.get(part) for name, part in pack.keys.items()} == {"mask": b"0123", "thumbnail": b"456789"}
+    assert all(store.exists(part) for part in pack.keys.values())
+    assert store.get(key) == b"0123456789"
+
+
+@pytest.mark.parametrize("part", ["#8+3", "#10+1", "#400+4"])
+def test_a_part_that_the_object_does_not_have_is_missing(store: Objects, key: str, part: str) -> None:
+    store.put(key, b"0123456789", "text/plain")
+    with pytest.raises(ObjectMissing):
+        store.get(key + part)
 
 
 def test_a_part_of_a_missing_object_is_missing(store: Objects, key: str) -> None:

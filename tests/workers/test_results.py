@@ -8,7 +8,7 @@ import pytest
 from models.finding import Finding, Ood, Outcome, Quality
 from services.records.jobs import AnalysisResult, ClaimedJob
 from services.records.states import Outcome as Recorded
-from workers.results import analysis_result, flags_of
+from workers.results import analysis_result, answer_files, flags_of
 
 ID = uuid.UUID(int=1)
 JOB = ClaimedJob(
@@ -46,13 +46,14 @@ def finding(outcome: Outcome, *classes: str, **changes: Any) -> Finding:
 
 
 def row(found: Finding) -> AnalysisResult:
-    return analysis_result(job=JOB, finding=found, folder="f")
+    return analysis_result(job=JOB, finding=found, keys=answer_files(job=JOB, finding=found).keys)
 
 
 def test_a_prediction_names_its_class_and_probability() -> None:
-    found = row(finding(Outcome.PREDICTION, "MEL", heatmap_jpeg=b"jpeg", hairfree_jpeg=b"jpeg"))
+    found = row(finding(Outcome.PREDICTION, "MEL", heatmap_jpeg=b"jpeg", hairfree_jpeg=b"jpeg2"))
     assert (found.outcome, found.classes, found.top_class, found.top_probability) == (Recorded.PREDICTION, ("MEL",), "MEL", 0.5)
-    assert (found.heatmap_key, found.hairfree_key) == ("f/heatmap.jpg", "f/hairfree.jpg")
+    assert found.heatmap_key == f"{JOB.tenant_id}/{JOB.case_id}/{JOB.image_id}/p1/answer#0+4"
+    assert found.hairfree_key == f"{JOB.tenant_id}/{JOB.case_id}/{JOB.image_id}/p1/answer#4+5"
 
 
 def test_a_set_names_its_classes_and_no_single_one() -> None:
