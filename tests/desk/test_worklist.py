@@ -39,6 +39,19 @@ def second_reader(clinic: Clinic, tenant: UUID, open_window: OpenWindow) -> Page
     return open_window().sign_in("second@clinic.example")
 
 
+def test_a_case_says_where_it_stands_in_the_list_from_which_it_was_opened(three: dict[str, UUID], reader: Window) -> None:
+    page = reader.open("/")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-place]")).to_have_text("2 of 3")
+
+
+def test_a_case_that_is_not_in_that_list_says_no_place(three: dict[str, UUID], reader: Window, clinic: Clinic, tenant: UUID) -> None:
+    reader.open("/")
+    page = reader.open(f"/cases/{clinic.case(tenant, Seen(MELANOMA), patient_reference='P-4')}")
+    expect(page.locator("[data-place]")).to_be_hidden()
+
+
 def test_the_keyboard_moves_claims_searches_and_opens(three: dict[str, UUID], reader: Window) -> None:
     page = reader.open("/")
     assert patients(page) == ["P-1", "P-2", "P-3"]

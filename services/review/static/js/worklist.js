@@ -1,6 +1,7 @@
 // The worklist by keyboard: j and k move, Enter follows the focused link by itself, c claims, / searches, ? explains.
 import { localClocks } from "./clock.js";
 import { isPlainKey, isTyping } from "./keys.js";
+import { installList } from "./place.js";
 import { post } from "./post.js";
 import { installLive, showArrived, writeHolder } from "./worklist_live.js";
 import { installMore, loadMore } from "./worklist_more.js";
@@ -69,6 +70,7 @@ function start() {
   if (link && !document.querySelector("[data-search] input[type=search]:focus")) focus(link);
 }
 
+installList();
 document.addEventListener("keydown", onKey);
 document.addEventListener("focusin", onRow);
 document.addEventListener("mouseover", onRow);
