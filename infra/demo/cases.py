@@ -11,6 +11,7 @@ import pillow_heif
 from PIL import Image
 
 from infra.demo.dicom import dermoscopic_dicom
+from infra.demo.visits import drawn_visits
 from models.pictures.types import Rgb
 from models.synthetic import Kind, SyntheticPicture, draw, draw_scene
 
@@ -67,7 +68,9 @@ class Submission:
 
 
 def drawn_cases() -> Iterator[Submission]:
-    """24 drawn lesions of nine patients in six formats, a DICOM file, a street, and a JPEG that was cut off."""
+    """A patient's visits over months; 24 lesions of nine patients in six formats, a DICOM file, a street, a JPEG that was cut off."""
+    for visit in drawn_visits():
+        yield _one_file(visit.case, visit.filename, encode(visit.rgb, ".jpg"))
     for number in range(PICTURES):
         yield _drawn_case(number)
     patient, place = "DEMO-P10", PLACES[0]

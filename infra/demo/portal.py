@@ -69,6 +69,10 @@ class Portal:
         """The case with its images and answers."""
         return self._get(f"/v1/cases/{case_id}", {})
 
+    def changes(self, lesion_id: uuid.UUID) -> dict[str, Any]:
+        """What has changed on a lesion between its visits."""
+        return self._get(f"/v1/lesions/{lesion_id}/changes", {})
+
     def queued(self, *, since: str) -> Iterator[uuid.UUID]:
         """The cases received at or after ``since`` (RFC 3339) that still wait for an analysis, page by page."""
         cursor: str | None = ""

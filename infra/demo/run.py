@@ -15,10 +15,12 @@ from infra.demo.cases import Submission, drawn_cases, folder_cases
 from infra.demo.portal import Accepted, Portal, Refused
 from infra.demo.submitting import Receipt, follow, look_up, submit_all
 from infra.demo.tally import Answer, table, tally
+from infra.demo.trails import Trail, follow_trails, trail_surprises, trail_table
+from infra.demo.visits import FOLLOWED
 from infra.local import LocalStack
 from infra.local.errors import StateFolderBusy
 
-PROCESSES = ("intake", "worker", "beat")
+PROCESSES = ("intake", "worker", "change", "beat")
 FAREWELL = "Every case waits for a dermatologist: the models support the decision, they do not take it. `make up` shows the cases."
 
 
@@ -38,7 +40,8 @@ def run_demo(*, images: Path | None, state: Path) -> int:
         with portal_of_stack(state, console) as portal:
             progress.update(starting, completed=1)
             receipts, answers = _travel(portal, submissions.result(), progress)
-    return _conclude(console, receipts, answers, drawn_set=images is None)
+            trails = _compare(portal, receipts, progress) if images is None else []
+    return _conclude(console, receipts, answers, trails, drawn_set=images is None)
 
 
 @contextmanager
@@ -71,10 +74,17 @@ def _travel(portal: Portal, submissions: Sequence[Submission], progress: Progres
     return receipts, look_up(portal=portal, receipts=receipts)
 
 
-def _conclude(console: Console, receipts: Sequence[Receipt], answers: Sequence[Answer], *, drawn_set: bool) -> int:
+def _compare(portal: Portal, receipts: Sequence[Receipt], progress: Progress) -> list[Trail]:
+    comparing = progress.add_task("comparing visits", total=len(FOLLOWED))
+    return follow_trails(portal=portal, receipts=receipts, advance=lambda lesions: progress.advance(comparing, lesions))
+
+
+def _conclude(console: Console, receipts: Sequence[Receipt], answers: Sequence[Answer], trails: Sequence[Trail], *, drawn_set: bool) -> int:
     console.print(table(answers))
+    if trails:
+        console.print(trail_table(trails))
     counts = tally(answers, submitted=sum(len(receipt.submission.uploads) for receipt in receipts))
-    wrong = surprises(receipts) if drawn_set else []
+    wrong = [*surprises(receipts), *trail_surprises(trails)] if drawn_set else []
     if drawn_set and counts.failed:
         wrong.append(f"{counts.failed} drawn images failed: see the reasons above")
     for surprise in wrong:

@@ -1,6 +1,7 @@
 """What a file says about itself before its pixels are decoded, and what decoding gives."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from models.pictures.types import Rgb
@@ -34,7 +35,7 @@ class PictureInfo:
 
     ``width`` and ``height`` are those of the upright picture in pixels; ``orientation`` is the EXIF value 1..8 still to be
     applied; ``has_metadata`` is true when the bytes hold more than the pixels, colour profile and structure need;
-    ``pixel_spacing_mm`` is the side of one pixel on the skin.
+    ``pixel_spacing_mm`` is the side of one pixel on the skin; ``acquired_at`` is when the file says it was taken, with its zone.
     """
 
     media_type: MediaType
@@ -45,6 +46,7 @@ class PictureInfo:
     opaque: bool = True
     modality: Modality = Modality.UNKNOWN
     pixel_spacing_mm: float | None = None
+    acquired_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,7 @@ def _dicom(data: bytes, max_pixels: int) -> PictureInfo:
         has_metadata=True,
         modality=header.modality,
         pixel_spacing_mm=header.pixel_spacing_mm,
+        acquired_at=header.acquired_at,
     )
 
 

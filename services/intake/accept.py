@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID, uuid4
 
@@ -23,7 +24,7 @@ from services.records.access import Portal
 from services.records.audit import Actor
 from services.records.cases import AcceptedCase, Idempotency, NewCase, NewImage, accept_case, add_images
 from services.records.errors import CaseClosed, CaseNotFound, DatabaseUnavailable
-from services.records.states import CaseState, Modality
+from services.records.states import CaseState, Modality, SpacingSource, VisitSource
 from services.records.views import CaseView, load_case
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ def submit_case(
                 session=session,
                 tenant_id=portal.tenant_id,
                 case_id=case_id,
-                case=_new_case(case),
+                case=_new_case(case, files),
                 images=[image.record for image in images],
                 actor=Actor.portal(portal.key_id),
                 idempotency=idempotency,
@@ -189,12 +190,30 @@ def _new_image(portal: Portal, case_id: UUID, file: CheckedFile, said: ImageIn) 
         height=file.info.height,
         modality=said.modality if found is Modality.UNKNOWN else found,
         pixel_spacing_mm=file.info.pixel_spacing_mm or said.pixel_spacing_mm,
+        spacing_source=_spacing_source(file, said),
+        magnification=said.magnification,
         original_key=f"{folder}/original",
         view_key=f"{folder}/original" if file.view is None else f"{folder}/view",
     )
 
 
-def _new_case(case: CaseIn) -> NewCase:
+def _spacing_source(file: CheckedFile, said: ImageIn) -> SpacingSource | None:
+    if file.info.pixel_spacing_mm:
+        return SpacingSource.DICOM
+    return SpacingSource.STATED if said.pixel_spacing_mm else None
+
+
+def _visit(case: CaseIn, files: Sequence[CheckedFile]) -> tuple[datetime | None, VisitSource]:
+    """When the pictures were taken, and who says so: the portal, else the earliest of its DICOM files."""
+    if case.visited_at is not None:
+        return case.visited_at, VisitSource.PORTAL
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    acquired = [file.info.acquired_at for file in files if file.info.acquired_at and file.info.acquired_at < tomorrow]
+    return (min(acquired), VisitSource.DICOM) if acquired else (None, VisitSource.RECEIPT)
+
+
+def _new_case(case: CaseIn, files: Sequence[CheckedFile]) -> NewCase:
+    visited_at, source = _visit(case, files)
     return NewCase(
         patient_reference=case.patient.reference,
         sex=case.patient.sex,
@@ -207,6 +226,8 @@ def _new_case(case: CaseIn) -> NewCase:
         reference=case.reference,
         urgency=case.urgency,
         clinical_notes=case.clinical_notes,
+        visited_at=visited_at,
+        visit_source=source,
     )
 
 

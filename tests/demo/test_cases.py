@@ -11,6 +11,7 @@ from PIL import Image
 
 from infra.demo.cases import MEDIA_TYPES, drawn_cases, encode, folder_cases
 from infra.demo.dicom import DERMOSCOPIC_PHOTOGRAPHY, dermoscopic_dicom
+from infra.demo.visits import FOLLOWED
 from models.synthetic import draw
 
 
@@ -19,10 +20,11 @@ def drawn() -> list[tuple[str, bytes, bool]]:
     return [(case.uploads[0].filename, case.uploads[0].read(), case.refusal_expected) for case in drawn_cases()]
 
 
-def test_the_drawn_set_has_24_lesions_a_dicom_a_street_and_a_broken_file(drawn: list[tuple[str, bytes, bool]]) -> None:
+def test_the_drawn_set_has_visits_24_lesions_a_dicom_a_street_and_a_broken_file(drawn: list[tuple[str, bytes, bool]]) -> None:
     names = [name for name, _, _ in drawn]
-    assert len(names) == len(set(names)) == 27
-    assert names[24:] == ["dermoscope.dcm", "street.jpg", "cut-off.jpg"]
+    assert len(names) == len(set(names)) == 35
+    assert sum(name.startswith("trail-") for name in names) == sum(len(lesion.months) for lesion in FOLLOWED) == 8
+    assert names[32:] == ["dermoscope.dcm", "street.jpg", "cut-off.jpg"]
     assert {Path(name).suffix for name in names} >= {".jpg", ".png", ".webp", ".tif", ".dcm"}
 
 

@@ -4,6 +4,7 @@ import io
 import os
 import tarfile
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,25 @@ def test_the_accepted_objects_tell_how_the_picture_was_taken(sop_class: str, mod
 @pytest.mark.parametrize("spacing", [[0.02, 0.03], [0, 0], [-1, -1]])
 def test_an_unusable_pixel_spacing_is_no_scale(spacing: list[float]) -> None:
     assert inspect(dicom(PixelSpacing=spacing)).pixel_spacing_mm is None
+
+
+@pytest.mark.parametrize(
+    ("said", "taken"),
+    [
+        ({"AcquisitionDateTime": "20240301093000.5+0200"}, datetime(2024, 3, 1, 7, 30, 0, 500_000, UTC)),
+        (
+            {"AcquisitionDate": "20240301", "AcquisitionTime": "0930", "TimezoneOffsetFromUTC": "-0500"},
+            datetime(2024, 3, 1, 14, 30, tzinfo=UTC),
+        ),
+        ({"ContentDate": "20240301", "ContentTime": "093000"}, datetime(2024, 3, 1, 9, 30, tzinfo=UTC)),
+        ({"AcquisitionDate": "20240301"}, datetime(2024, 3, 1, tzinfo=UTC)),
+        ({"AcquisitionDate": "16000101"}, None),
+        ({"AcquisitionDate": "", "ContentDate": ""}, None),
+        ({}, None),
+    ],
+)
+def test_a_file_says_when_its_picture_was_taken_or_nothing(said: dict[str, str], taken: datetime | None) -> None:
+    assert inspect(dicom(**said)).acquired_at == taken
 
 
 def test_the_view_is_a_jpeg_without_the_patient() -> None:
