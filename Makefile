@@ -21,7 +21,7 @@ INSTALL_SERVERS := pip install --no-cache-dir --require-hashes --no-deps -r infr
 LOCK := uv --no-config pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint format bench bench-models bench-desk docs-models test-chaos browser lock clean
+.PHONY: help demo up test lint format bench bench-models bench-desk bench-trail bench-trail-pages docs-models test-chaos browser lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -55,8 +55,14 @@ bench-models: .venv/.ready ## Measure every network and runtime against what thi
 bench-desk: .venv/.ready ## Measure worklist and case page with a million cases, into docs/benchmarks-desk.md
 	$(BIN)/python -m infra.bench.desk
 
+bench-trail: .venv/.ready ## Measure registration, growth and alerts against known truth, into docs/benchmarks-trail.md; DERMATRAIL_DATA=DIR has real pictures
+	$(BIN)/python -m infra.bench.trail
+
 screenshots: .venv/.ready browser $(VENDOR) ## Run a clinic and photograph its pages, into docs/screenshots
 	$(BIN)/python -m infra.screenshots
+
+bench-trail-pages: .venv/.ready ## Measure the patient's and the lesion's page with 200 lesions of 10 visits, into docs/benchmarks-trail-pages.md
+	$(BIN)/python -m infra.bench.trail_pages
 
 docs-models: .venv/.ready ## Write docs/models.md from the cards of all bundles
 	$(BIN)/python -m infra.bench.cards

@@ -35,11 +35,6 @@ class Task(StrEnum):
     CLASSIFICATION = "classification"
     SEQUENCE = "sequence"
 
-    @property
-    def kind(self) -> str:
-        """The place that it fills in the pipeline: ``segmenter`` or ``classifier``."""
-        return "segmenter" if self is Task.SEGMENTATION else "classifier"
-
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -68,6 +63,24 @@ class Limits(_Part):
     sharpness: float = Field(ge=0)
 
 
+class Progressing(_Part):
+    """The second answer of a network that reads series: that a lesion grew or darkened between its first and last visit.
+
+    ``temperature`` divides its logit. ``visits``: the longest series of training; of a longer one as many are read. ``grown`` and
+    ``darkened``: which gain in diameter or in contrast against the skin counted as progress in
+    training. ``probability``: from which on a lesion is
+    called progressing, and what that costs on held-out series.
+    """
+
+    temperature: float = Field(default=1.0, gt=0)
+    visits: int = Field(ge=2)
+    grown: Share
+    darkened: Share
+    probability: Share | None = None
+    sensitivity: Share | None = None
+    specificity: Share | None = None
+
+
 class Card(_Part):
     """``bundle.json``. ``sha256`` signs the weights, ``card_sha256`` every other field of the card.
 
@@ -89,6 +102,7 @@ class Card(_Part):
     ood: dict[str, JsonValue] | None = None
     conformal: dict[str, JsonValue] | None = None
     operating_point: Point | None = None
+    progressing: Progressing | None = None
     quality: Limits | None = None
     data: Words
     licence: Words
@@ -105,6 +119,8 @@ class Card(_Part):
             if self.classes != LESION or self.taxonomy is not None:
                 raise ValueError('a segmenter has the one class "lesion" and no taxonomy')
             return self
+        if self.progressing and self.task is not Task.SEQUENCE:
+            raise ValueError("progressing is an answer of a sequence: the task is another")
         if self.taxonomy is None:
             raise ValueError("a classifier names the taxonomy of its classes")
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
@@ -140,6 +156,16 @@ def signed(card: Mapping[str, Any], *, weights_sha256: str) -> dict[str, Any]:
 def card_sha256(card: Mapping[str, Any]) -> str:
     """The signature of a card: every field but this one, in one spelling."""
     return _hash({key: value for key, value in card.items() if key != "card_sha256"})
+
+
+def kind_of(card: Mapping[str, Any]) -> str:
+    """The place that a bundle fills: ``segmenter``, ``classifier``, or beside these two ``sequence``.
+
+    A network that reads series and says nothing of progress names the diagnosis of one picture, as a classifier does.
+    """
+    if card["task"] == Task.SEGMENTATION:
+        return "segmenter"
+    return "sequence" if card.get("progressing") else "classifier"
 
 
 def digest_of(card: Mapping[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """The square that the classifier sees: centred on the lesion, with the skin around it."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -30,15 +32,39 @@ def lesion_square(mask: Gray, *, width: int, height: int, margin: float = MARGIN
 
     The mask may have any size; it is understood as covering the whole picture.
     """
-    short = min(width, height)
+    return series_squares([mask], sizes=[(width, height)], margin=margin)[0]
+
+
+def series_squares(
+    masks: Sequence[Gray], *, sizes: Sequence[tuple[int, int]], mm_per_px: Sequence[float | None] | None = None, margin: float = MARGIN
+) -> list[Square]:
+    """The squares of the visits of one lesion, each centred on its lesion, all of one size on the skin: growth is not cropped away.
+
+    The size is that of ``lesion_square`` for the visit with the largest lesion, or less where a picture is smaller than that.
+    ``sizes``: width and height of each picture in px. ``mm_per_px``: sides of their pixels on the skin; where one is not known, all
+    pictures are taken as equally wide across their short side, as they are from one lens. A series of one gives ``lesion_square``.
+    """
+    known = mm_per_px is not None and all(mm_per_px)
+    shorts = [min(size) for size in sizes]
+    units = [float(unit or 0) for unit in mm_per_px or ()] if known else [1 / short for short in shorts]  # of skin in a pixel
+    fields = [short * unit for short, unit in zip(shorts, units, strict=True)]
+    found = [_extent(mask, width, height) for mask, (width, height) in zip(masks, sizes, strict=True)]
+    wanted = [max(margin * extent[2] * unit, MIN_SHARE * field) for extent, unit, field in zip(found, units, fields, strict=True) if extent]
+    side = min(max(wanted, default=math.inf), *fields)
+    return [
+        _clamped(*(extent[:2] if extent else (width / 2, height / 2)), side / unit, width, height)
+        for extent, unit, (width, height) in zip(found, units, sizes, strict=True)
+    ]
+
+
+def _extent(mask: Gray, width: int, height: int) -> tuple[float, float, float] | None:
+    """Centre x, centre y and longer side of the lesion's bounding box, in px of the picture; None where there is no lesion."""
     mask_height, mask_width = mask.shape
     if cv2.countNonZero(mask) < MIN_LESION_SHARE * mask.size:
-        return _clamped(width / 2, height / 2, short, width, height)
+        return None
     left, top, box_width, box_height = cv2.boundingRect(mask)
     scale_x, scale_y = width / mask_width, height / mask_height
-    side = margin * max(box_width * scale_x, box_height * scale_y)
-    side = min(max(side, MIN_SHARE * short), short)
-    return _clamped((left + box_width / 2) * scale_x, (top + box_height / 2) * scale_y, side, width, height)
+    return (left + box_width / 2) * scale_x, (top + box_height / 2) * scale_y, max(box_width * scale_x, box_height * scale_y)
 
 
 def cut(picture: Rgb, square: Square, *, side: int) -> Rgb:

@@ -8,7 +8,7 @@ from torch import nn
 
 from models.backends import Backend, OpenVinoBackend, TorchBackend, half_type
 from models.bundle import SHIPPED, Bundle, BundleError, load_bundle
-from models.card import Task
+from models.card import Task, kind_of
 from models.inputs import InputPlan
 
 
@@ -36,6 +36,6 @@ def _load(folder: Path, name: str, kind: str) -> Bundle:
         there = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
         raise BundleError(f"there is no bundle {name!r} in {folder}: choose one of {', '.join(there) or 'none; train or import one'}")
     bundle = load_bundle(folder / name)
-    if Task(bundle.card["task"]).kind != kind:
+    if kind_of(bundle.card) != kind:
         raise BundleError(f"{folder / name} is no {kind}: its card has the task {bundle.card['task']!r}")
     return bundle

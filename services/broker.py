@@ -7,6 +7,7 @@ from services.settings import Settings
 
 ANALYSIS_QUEUE = "analysis"
 UPKEEP_QUEUE = "upkeep"
+CHANGE_QUEUE = "change"
 DRAIN_TASK = "workers.analysis.drain"
 
 
@@ -21,6 +22,8 @@ class Bell:
 ANALYSIS_BELL = Bell(DRAIN_TASK, ANALYSIS_QUEUE)
 # Measuring what a reader drew takes milliseconds: it goes where the sweeper goes, and never waits behind the networks.
 OUTLINE_BELL = Bell("workers.outlines.measure", UPKEEP_QUEUE)
+# Comparing visits has a process of its own, so that no picture ever waits for it.
+CHANGE_BELL = Bell("workers.change.drain", CHANGE_QUEUE)
 
 
 def celery_settings(settings: Settings) -> dict[str, Any]:

@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=3, ge=1)
     batch_size: int = Field(default=8, ge=1)
     sweep_seconds: int = Field(default=5, ge=1)
+    reminder_seconds: int = Field(default=3600, ge=1)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     backend: Literal["torch", "openvino"] = "torch"
     bundles_dir: Path | None = None

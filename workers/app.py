@@ -8,15 +8,17 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_init, worker_shutting_down
 
-from services.broker import celery_settings
+from services.broker import CHANGE_QUEUE, celery_settings
 from services.logs import configure_logging
 from services.settings import load_settings
 from workers.base import TransparentTask
+from workers.process import stopping
 
 TRIALS_SECONDS = 30
 
 settings = load_settings()
-app = Celery("dermatrail", task_cls=TransparentTask, include=["workers.analysis", "workers.outlines", "workers.upkeep"])
+TASKS = ["workers.analysis", "workers.change", "workers.follow_ups", "workers.outlines", "workers.upkeep"]
+app = Celery("dermatrail", task_cls=TransparentTask, include=TASKS)
 app.conf.update(celery_settings(settings))
 app.conf.beat_schedule = {
     "sweep": {
@@ -30,6 +32,11 @@ app.conf.beat_schedule = {
         "schedule": TRIALS_SECONDS,
         "options": {"queue": "upkeep", "expires": TRIALS_SECONDS},
     },
+    "reminders": {
+        "task": "workers.follow_ups.remind_portals",
+        "schedule": settings.reminder_seconds,
+        "options": {"queue": "upkeep", "expires": settings.reminder_seconds},
+    },
 }
 
 
@@ -39,14 +46,17 @@ def _log_as_json(**_: Any) -> None:
 
 
 @worker_init.connect
-def _prepare_process(**_: Any) -> None:
-    from workers import runtime
+def _prepare_process(sender: Any, **_: Any) -> None:
+    if set(sender.app.amqp.queues.consume_from) == {CHANGE_QUEUE}:
+        from workers import change_process
 
-    runtime.prepare_process()
+        change_process.prepare_process()
+    else:
+        from workers import runtime
+
+        runtime.prepare_process()
 
 
 @worker_shutting_down.connect
 def _stop_claiming(**_: Any) -> None:
-    from workers import runtime
-
-    runtime.stopping.set()
+    stopping.set()

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from models.bundle import CARD, SHIPPED, BundleError, read_card
-from models.card import Task, digest_of
+from models.card import digest_of, kind_of
 from services.records import registry
 from services.records.audit import Actor
 from services.records.database import Database
@@ -84,8 +86,23 @@ def installed(folder: Path) -> list[Installed]:
         except BundleError as error:
             log.error("a bundle is left out: %s", error)
             continue
-        found.append(Installed(path.parent.name, ModelKind(Task(card["task"]).kind), digest_of(card), card))
+        found.append(Installed(path.parent.name, ModelKind(kind_of(card)), digest_of(card), card))
     return found
+
+
+def register_installed(*, session: Session, bundles: Sequence[Installed], actor: Actor) -> None:
+    """Make bundles known, in this order: the first of its kind ever becomes champion."""
+    for bundle in bundles:
+        registry.register_model_version(
+            session=session,
+            kind=bundle.kind,
+            digest=bundle.digest,
+            name=bundle.card["name"],
+            version=bundle.card["version"],
+            card=bundle.card,
+            actor=actor,
+            reason=FOUND,
+        )
 
 
 class Bundles:
@@ -107,19 +124,10 @@ class Bundles:
     def register(self) -> None:
         """Look at the folder anew and make everything in it known; the configured pair first, as the first becomes champion."""
         self.here = installed(self.folder)
-        first = [self._configured(kind) for kind in ModelKind]
+        first = [self._configured(kind) for kind in self.configured]
         with self.database.transaction() as session:
-            for bundle in [*first, *(bundle for bundle in self.here if bundle not in first)]:
-                registry.register_model_version(
-                    session=session,
-                    kind=bundle.kind,
-                    digest=bundle.digest,
-                    name=bundle.card["name"],
-                    version=bundle.card["version"],
-                    card=bundle.card,
-                    actor=self.actor,
-                    reason=FOUND,
-                )
+            others = [bundle for bundle in self.here if bundle not in first]
+            register_installed(session=session, bundles=[*first, *others], actor=self.actor)
 
     def plan(self) -> Plan:
         """What the registry asks this worker to do.
@@ -137,9 +145,10 @@ class Bundles:
 
     def _worth_a_look(self, active: frozenset[ActiveVersion]) -> bool:
         """Whether the folder may have gained what is asked for: reading it takes a second, and drains are frequent."""
-        missing = {version.state for version in active if self._find(version) is None}
-        champions = {version.kind for version in active if version.state is ModelState.CHAMPION}
-        return champions != set(ModelKind) or ModelState.CHAMPION in missing or (bool(missing) and active != self._seen)
+        paired = [version for version in active if version.kind in self.configured]  # sequence models: workers.sequence
+        missing = {version.state for version in paired if self._find(version) is None}
+        champions = {version.kind for version in paired if version.state is ModelState.CHAMPION}
+        return champions != set(self.configured) or ModelState.CHAMPION in missing or (bool(missing) and active != self._seen)
 
     def _champion(self, active: frozenset[ActiveVersion], kind: ModelKind) -> Installed:
         champion = next((version for version in active if version.kind is kind and version.state is ModelState.CHAMPION), None)
@@ -171,7 +180,8 @@ class Bundles:
 
     def _shadows(self, active: frozenset[ActiveVersion], pair: Pair) -> Sequence[Shadow]:
         shadows = []
-        for version in sorted((each for each in active if each.state is ModelState.SHADOW), key=lambda each: each.digest):
+        inside = (each for each in active if each.state is ModelState.SHADOW and each.kind in self.configured)
+        for version in sorted(inside, key=lambda each: each.digest):
             bundle = self._find(version)
             if bundle is None:
                 log.warning("the version in shadow %s is not in the bundle folder", version.digest)

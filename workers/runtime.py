@@ -2,7 +2,6 @@
 
 import os
 import socket
-import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import lru_cache, partial
@@ -14,6 +13,8 @@ from models.analyzer import Analyzer
 from models.backends import choose_device, model_threads
 from models.explain import HeatMaps
 from models.pictures.tiles import is_large
+from services.broker import CHANGE_BELL
+from services.doorbell import Doorbell
 from services.logs import configure_logging
 from services.objects import ObjectStore
 from services.records import jobs
@@ -21,14 +22,13 @@ from services.records.database import Database
 from services.records.shadows import record_shadow_analysis
 from services.settings import Settings, load_settings
 from workers.pipeline import Pipeline
+from workers.process import stopping
 from workers.registry import Bundles, NotServable, Pair
 from workers.serving import Serving, Watched
 from workers.shadow import ShadowScorer
 from workers.tiles import TileMaker
 from workers.trials import Trials
 from workers.turnstile import Turnstile
-
-stopping = threading.Event()
 
 
 class RecordsLedger:
@@ -38,6 +38,7 @@ class RecordsLedger:
         self.database = database
         self.lease = timedelta(seconds=settings.lease_seconds)
         self.max_attempts = settings.max_attempts
+        self.trails = Doorbell.connect(settings, CHANGE_BELL)
 
     def claim(self, *, owner: str, limit: int) -> Sequence[jobs.ClaimedJob]:
         """Up to ``limit`` due jobs, leased to ``owner``."""
@@ -60,7 +61,7 @@ class RecordsLedger:
     ) -> None:
         """Completes, fails and gives back jobs of ``owner`` in one transaction."""
         with self.database.transaction() as session:
-            jobs.settle_jobs(
+            settled = jobs.settle_jobs(
                 session=session,
                 owner=owner,
                 results=results,
@@ -69,6 +70,8 @@ class RecordsLedger:
                 delay=delay,
                 max_attempts=self.max_attempts,
             )
+        if settled.trails:
+            self.trails.ring()
 
 
 @lru_cache(maxsize=1)

@@ -3,10 +3,11 @@
 import logging
 
 from services.objects import ObjectStore
-from services.records import jobs, outlines, tiling, trials
+from services.records import changes, jobs, outlines, tiling, trials
 from services.settings import load_settings
 from workers.analysis import drain
 from workers.app import TRIALS_SECONDS, app
+from workers.change import ring_for_trails
 from workers.metrics import SWEPT
 from workers.outlines import ring_for_outlines
 
@@ -23,6 +24,7 @@ def sweep() -> int:
         swept = jobs.sweep(session=session, max_attempts=settings.max_attempts)
         untiled = tiling.any_untiled(session=session)
         drawn = outlines.count_unmeasured(session=session)
+        trails = changes.count_waiting(session=session)
     SWEPT.labels("requeued").inc(swept.requeued)
     SWEPT.labels("failed").inc(swept.failed)
     if swept.requeued or swept.failed:
@@ -30,6 +32,7 @@ def sweep() -> int:
     if swept.waiting:
         drain.apply_async(queue="analysis", expires=settings.sweep_seconds * 2)
     ring_for_outlines(waiting=drawn, expires=settings.sweep_seconds * 2)
+    ring_for_trails(waiting=trails, expires=settings.sweep_seconds * 2)
     if untiled:
         tile_maker().ring()
     return swept.waiting

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,14 @@ FIGURES = (
     ("expected_calibration_error", "expected calibration error"),
     ("malignant.operating_point.sensitivity", "malignant sensitivity at the operating point"),
     ("malignant.operating_point.specificity", "specificity there"),
+    ("last_visit_alone.malignant_auroc", "AUROC of malignancy from the last visit alone"),
+    ("progressing.auroc", "AUROC of progressing against stable"),
+    ("progressing.auroc_of_malignant_lesions", "the same among malignant lesions"),
+    ("progressing.auroc_of_benign_lesions", "the same among benign lesions"),
+    ("progressing.expected_calibration_error", "expected calibration error of progressing"),
+    ("progressing.sensitivity_at_specificity_0.90", "sensitivity for progress at specificity 0.90"),
+    ("progressing.at_the_threshold.sensitivity", "sensitivity for progress at the shipped threshold"),
+    ("progressing.at_the_threshold.specificity", "specificity there"),
     ("conformal.coverage", "coverage of the prediction sets"),
     ("conformal.mean_size", "classes in a prediction set"),
     ("refused", "lesions refused as strangers"),
@@ -102,7 +111,7 @@ def _outside(outside: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _cell(figures: Mapping[str, Any], key: str) -> str:
-    *outer, name = key.split(".") if key != "share_under_0.65" else [key]
+    *outer, name = re.split(r"\.(?!\d)", key)  # a dot before a digit is a decimal point
     place: Any = figures
     for part in outer:
         place = (place or {}).get(part)

@@ -82,21 +82,26 @@ class Figures:
 
 def measure(*, stack: LocalStack, engine: Engine, plan: Plan, say: Say) -> Figures:
     """Sign in and ask for pages as a browser does, without a network between."""
-    app = create_app(settings_of(stack))
-    client = _sign_in(app)
+    app, client = open_desk(stack)
     portal, cases = _chosen(engine, plan)
     say("measuring the worklist")
     clock = Clock(stack.process("postgres").pid)
-    lists = [_ask(app, client, clock, name, [path.format(portal=portal)] * plan.rounds) for name, path in LISTS.items()]
+    lists = [ask(app, client, clock, name, [path.format(portal=portal)] * plan.rounds) for name, path in LISTS.items()]
     lists += [_scroll(client, plan.rounds), _search(client, plan.rounds)]
     say("measuring the case page")
-    case = _ask(app, client, clock, "case page", [f"/cases/{case_id}" for case_id in cases])
+    case = ask(app, client, clock, "case page", [f"/cases/{case_id}" for case_id in cases])
     say("looking at the plans")
     scans = _scans(app, client, engine, [*(path.format(portal=portal) for path in LISTS.values()), f"/cases/{cases[0]}"])
     with engine.connect() as connection:
         size = connection.scalar(text("SELECT pg_size_pretty(pg_database_size(current_database()))"))
     app.extensions["dermatrail"].database.close()
     return Figures(plan, tuple(lists), case, str(size), scans)
+
+
+def open_desk(stack: LocalStack) -> tuple[Flask, FlaskClient]:
+    """The desk on a stack, and a client that has signed in as its reader."""
+    app = create_app(settings_of(stack))
+    return app, _sign_in(app)
 
 
 def settings_of(stack: LocalStack) -> Settings:
@@ -142,7 +147,8 @@ class Clock:
         return time.process_time() + sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
-def _ask(app: Flask, client: FlaskClient, clock: Clock, name: str, paths: list[str]) -> Times:
+def ask(app: Flask, client: FlaskClient, clock: Clock, name: str, paths: list[str]) -> Times:
+    """Milliseconds of these requests after a first one, with the statements of one and the processor time of each."""
     client.get(paths[0])  # the first request compiles templates and statements, once in a process's life
     with _statements(app) as seen:
         client.get(paths[0])

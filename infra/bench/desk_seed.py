@@ -86,15 +86,16 @@ SELECT DISTINCT ON (patient_id) patient_id, tenant_id, 'P-' || patient, CASE WHE
 FROM drawn ORDER BY patient_id
 """
 LESIONS = """
-INSERT INTO lesions (id, tenant_id, patient_id, reference, body_site, laterality)
+INSERT INTO lesions (id, tenant_id, patient_id, reference, body_site, laterality, tracking_uid)
 SELECT DISTINCT ON (lesion_id) lesion_id, tenant_id, patient_id, 'L-' || lesion, (:sites)[1 + n % cardinality(:sites)],
-    CASE WHEN n % 3 = 0 THEN 'left' WHEN n % 3 = 1 THEN 'right' END
+    CASE WHEN n % 3 = 0 THEN 'left' WHEN n % 3 = 1 THEN 'right' END,
+    '2.25.' || ('x' || left(md5(lesion_id::text), 15))::bit(60)::bigint
 FROM drawn ORDER BY lesion_id
 """
 CASES = """
 INSERT INTO cases (id, tenant_id, patient_id, lesion_id, reference, urgency, clinical_notes, state, received_at, due_at, reviewed_at,
     risk, risk_level, lead_image_id, lead_outcome, lead_classes, lead_class, lead_probability, lead_thumbnail_key, flags,
-    not_analysed, body_site)
+    not_analysed, body_site, visited_at)
 SELECT id, tenant_id, patient_id, lesion_id, 'C-' || n, urgency, 'Has grown since spring.',
     CASE WHEN NOT is_open THEN 'reviewed' WHEN second < 0.05 THEN 'awaiting_second_read' WHEN second < 0.06 THEN 'awaiting_adjudication'
          ELSE 'awaiting_review' END,
@@ -108,7 +109,7 @@ SELECT id, tenant_id, patient_id, lesion_id, 'C-' || n, urgency, 'Has grown sinc
     array_remove(ARRAY[CASE WHEN risk > 0.5 AND outcome = 'prediction' THEN 'suspicious' END, issue,
         CASE WHEN outcome = 'abstain' THEN 'out_of_distribution' END, CASE WHEN outcome IS NULL THEN 'not_analysed' END], NULL),
     CASE WHEN outcome IS NULL THEN 'the file is damaged' END,
-    (:sites)[1 + n % cardinality(:sites)]
+    (:sites)[1 + n % cardinality(:sites)], received_at
 FROM (
     SELECT *, CASE WHEN coalesce(outcome, 'abstain') = 'abstain' THEN greatest(risk, 0.5) ELSE risk END AS ranked FROM drawn
 ) d ORDER BY n

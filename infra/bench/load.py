@@ -101,7 +101,8 @@ def send_at_rate(portal: Portal, pictures: Sequence[bytes], *, images: int, per_
 
 def _send(portal: Portal, pictures: Sequence[bytes], number: int) -> Sent:
     upload = Upload(f"{number}.jpg", lambda: pictures[number % len(pictures)])
-    case = {"patient": {"reference": f"BENCH-{number}"}, "urgency": "routine"}
+    # A patient of its own each time: visits of one patient would be compared, which is another benchmark.
+    case = {"patient": {"reference": f"BENCH-{uuid.uuid4()}"}, "urgency": "routine"}
     began = time.time()
     outcome = portal.submit(Submission(case=case, uploads=(upload,)))
     if not isinstance(outcome, Accepted):

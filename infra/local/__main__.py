@@ -47,7 +47,7 @@ def running(state: Path, *, applications: bool) -> Iterator[LocalStack]:
     try:
         with LocalStack(state, report=say) as stack:
             if applications:
-                say("starting intake, review, worker and beat …")
+                say("starting intake, review, both workers and beat …")
                 stack.start_processes()
             say(f"ready after {time.monotonic() - began:.1f} s; state and logs in {stack.state.root}")
             try:
@@ -84,7 +84,7 @@ def up(state: Path) -> None:
 
 @cli.command(context_settings={"ignore_unknown_options": True})
 @state_option
-@click.option("--applications/--servers-only", default=False, help="Also start intake, review, worker and beat.")
+@click.option("--applications/--servers-only", default=False, help="Also start intake, review, both workers and beat.")
 @click.option("--role", type=click.Choice(ROLES), default="owner", show_default=True, help="Whose settings the command gets.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(*, state: Path, applications: bool, role: str, command: tuple[str, ...]) -> None:

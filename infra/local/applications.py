@@ -11,8 +11,8 @@ from infra.local.programs import Program
 from infra.local.state import Choices, StateFolder
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("intake", "review", "worker", "beat")
-ROLE = {"intake": "intake", "review": "review", "worker": "worker", "beat": "worker"}
+NAMES = ("intake", "review", "worker", "change", "beat")
+ROLE = {"intake": "intake", "review": "review", "worker": "worker", "change": "worker", "beat": "worker"}
 WEB_THREADS = 8
 
 
@@ -35,7 +35,11 @@ def settings(choices: Choices, role: str) -> dict[str, str]:
 def program(state: StateFolder, choices: Choices, name: str, environment: Mapping[str, str]) -> Program:
     """Describe one process."""
     if name == "worker":
-        return _worker(state, choices.ports["worker_metrics"], environment)
+        return _worker(state, choices.ports["worker_metrics"], environment, name=name, queues="analysis,upkeep", threads=2)
+    if name == "change":
+        port = choices.ports["change_metrics"]
+        own = {**environment, "DERMATRAIL_METRICS_PORT": str(port)}
+        return _worker(state, port, own, name=name, queues="change", threads=1)
     if name == "beat":
         return _beat(state, environment)
     return _web(state, choices.ports[name], name, environment)
@@ -65,13 +69,13 @@ def _web(state: StateFolder, port: int, name: str, environment: Mapping[str, str
     )
 
 
-def _worker(state: StateFolder, port: int, environment: Mapping[str, str]) -> Program:
-    options = ("-P", "threads", "-c", "2", "-Q", "analysis,upkeep", "--without-gossip", "--without-mingle", "--loglevel", "INFO")
+def _worker(state: StateFolder, port: int, environment: Mapping[str, str], *, name: str, queues: str, threads: int) -> Program:
+    options = ("-P", "threads", "-c", str(threads), "-Q", queues, "--without-gossip", "--without-mingle", "--loglevel", "INFO")
     return Program(
-        name="worker",
-        command=(sys.executable, "-m", "celery", "-A", "workers.app", "worker", *options),
+        name=name,
+        command=(sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-n", f"{name}@%h", *options),
         environment=environment,
-        log=state.log("worker"),
+        log=state.log(name),
         directory=ROOT,
         ports=(port,),
         ready=functools.partial(responds, f"http://127.0.0.1:{port}/metrics"),

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STATE = ROOT / ".local" / "screenshots"
 PAGES = ROOT / "docs" / "screenshots"
 QUALITY = 90
+COMPARED_WITHIN_S = 120
 
 Act = Callable[[Page], None]
 
@@ -37,6 +38,39 @@ def _heat(page: Page) -> None:
     _open_melanoma(page)
     page.keyboard.press("2")
     page.wait_for_timeout(800)
+
+
+def _open_grown(page: Page) -> None:
+    # Visits are compared after they are analysed: the alert comes a little later than the case.
+    grown = page.get_by_role("row").filter(has_text="grew")
+    for _ in range(COMPARED_WITHIN_S):
+        if grown.count():
+            break
+        page.wait_for_timeout(1000)
+        page.reload()
+    grown.first.locator(".row-link").click()
+    page.wait_for_load_state("networkidle")
+
+
+def _compare(page: Page) -> None:
+    _open_grown(page)
+    page.keyboard.press("v")
+    page.wait_for_url("**/compare*")
+    page.wait_for_timeout(1500)
+    page.keyboard.press("1")
+    page.wait_for_timeout(800)
+
+
+def _overlay(page: Page) -> None:
+    _compare(page)
+    page.keyboard.press("o")
+    page.wait_for_timeout(800)
+
+
+def _lesion(page: Page) -> None:
+    _open_grown(page)
+    page.get_by_role("link", name="trail", exact=True).click()
+    page.wait_for_load_state("networkidle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +95,9 @@ SHOTS = (
     Shot("case", "/", Role.DERMATOLOGIST, _open_melanoma),
     Shot("case-heat-map-dark", "/", Role.DERMATOLOGIST, _heat, dark=True),
     Shot("case-tablet", "/", Role.DERMATOLOGIST, _open_melanoma, width=820, height=1180),
+    Shot("lesion", "/", Role.DERMATOLOGIST, _lesion),
+    Shot("compare", "/", Role.DERMATOLOGIST, _compare),
+    Shot("compare-overlay-dark", "/", Role.DERMATOLOGIST, _overlay, dark=True),
     Shot("lead-queue", "/lead", Role.LEAD),
     Shot("models", "/models", Role.LEAD),
     Shot("admin-portals", "/admin/portals", Role.ADMIN),

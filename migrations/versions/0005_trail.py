@@ -126,7 +126,18 @@ def extend_cases() -> None:
     op.alter_column("cases", "lesion_id", nullable=False)
     op.drop_index("ix_cases_lesion_id", "cases")
     op.create_index("ix_cases_trail", "cases", ["lesion_id", "visited_at", "received_at", "id"])
+    op.execute(COMPARE)
     op.create_index("ix_cases_trail_due", "cases", ["trail_due_at"], postgresql_where=sa.text("trail_due_at IS NOT NULL"))
+
+
+# Lesions that were seen more than once get their trail now, not only with their next visit.
+COMPARE = """
+    UPDATE cases SET trail_due_at = now() WHERE id IN (
+        SELECT DISTINCT ON (lesion_id) id FROM cases
+        WHERE lesion_id IN (SELECT lesion_id FROM cases GROUP BY lesion_id HAVING count(*) > 1)
+        ORDER BY lesion_id, visited_at DESC, received_at DESC, id DESC
+    )
+"""
 
 
 def restore_cases() -> None:
@@ -215,6 +226,7 @@ def create_lesion_events() -> None:
     )
     op.create_index("ix_lesion_events_lesion_id", "lesion_events", ["lesion_id", "created_at"])
     op.create_index("ix_lesion_events_other_lesion_id", "lesion_events", ["other_lesion_id", "created_at"])
+    op.create_index("ix_lesion_events_case_id", "lesion_events", ["case_id", "created_at"], postgresql_where=sa.text("case_id IS NOT NULL"))
 
 
 def create_link_proposals() -> None:
@@ -348,7 +360,6 @@ def create_portal_events() -> None:
         "portal_events",
         *owned("portal_events"),
         sa.Column("sequence", sa.BigInteger(), sa.Identity(always=True), nullable=False),
-        sa.Column("transaction_id", sa.BigInteger(), server_default=sa.text("pg_current_xact_id()::text::bigint"), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("subject_kind", sa.Text(), nullable=False),
         sa.Column("subject_id", sa.Uuid(), nullable=False),

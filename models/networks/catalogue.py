@@ -70,10 +70,22 @@ def resnet50_bilstm(
 
 
 def cnn_lstm(
-    *, classes: int, backbone: str = OWN, filters: int = 32, units: int = 128, layers: int = 1, dropout: float = 0.0
+    *,
+    classes: int,
+    backbone: str = OWN,
+    filters: int = 32,
+    units: int = 128,
+    layers: int = 1,
+    dropout: float = 0.0,
+    progressing: bool = False,
 ) -> Classifier:
-    """CNN-LSTM over the visits of a lesion. ``backbone``: "convolutions" (with ``filters``) or any convolutional one."""
-    return CnnLstm(classes=classes, backbone=backbone, filters=filters, units=units, layers=layers, dropout=dropout)
+    """CNN-LSTM over the visits of a lesion. ``backbone``: "convolutions" (with ``filters``) or any convolutional one.
+
+    ``progressing``: with a second answer, whether the lesion changed from its first to its last visit.
+    """
+    return CnnLstm(
+        classes=classes, backbone=backbone, filters=filters, units=units, layers=layers, dropout=dropout, progressing=progressing
+    )
 
 
 def ensemble(*, classes: int, members: Sequence[str | dict[str, Any]] = ("resnet18", "mobilenet_v2")) -> Classifier:

@@ -11,6 +11,7 @@ from models.networks.trunks import Trunk, trunk_of
 OWN = "convolutions"
 BLOCKS = 4
 YEAR = 365.0
+HIDDEN = 64  # between what was seen and whether it progresses
 
 
 class CnnLstm(Classifier):
@@ -19,17 +20,23 @@ class CnnLstm(Classifier):
     Each visit enters the LSTM as its pooled map and the logarithm of the days since the visit before, log(1 + days) / log(366).
     A series may be shorter than the longest of its batch: what lies behind its length never changes its answer, in training
     neither, because only real visits pass the batch norms there. Features are the LSTM's state at the last visit, N×``units``.
+    With ``progressing`` a second head reads that state beside what the last visit's pooled map has over the first one's.
     """
 
-    HEAD = ("lstm", "fc")
+    HEAD = ("lstm", "fc", "progress")
 
-    def __init__(self, *, classes: int, backbone: str, filters: int, units: int, layers: int, dropout: float) -> None:
+    def __init__(
+        self, *, classes: int, backbone: str, filters: int, units: int, layers: int, dropout: float, progressing: bool = False
+    ) -> None:
         super().__init__()
         self.backbone: Trunk = Convolutions(filters) if backbone == OWN else trunk_of(backbone)
         self.lstm = nn.LSTM(self.backbone.channels + 1, units, layers, batch_first=True)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(units, classes)
         self.width = units
+        self.progress = (
+            nn.Sequential(nn.Linear(units + self.backbone.channels, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1)) if progressing else None
+        )
 
     def forward(self, pictures: torch.Tensor, gaps: torch.Tensor | None = None, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """N×T×3×H×W → N×C logits; the rest as in ``embed``."""
@@ -44,14 +51,28 @@ class CnnLstm(Classifier):
         if pictures.ndim == 4:
             pictures = pictures[:, None]
         check_series(pictures, gaps, lengths)
-        count, visits = pictures.shape[:2]
-        days = pictures.new_zeros(count, visits) if gaps is None else gaps.to(pictures)
-        seen = torch.cat([self._seen(pictures, lengths), log_days(days)[:, :, None]], dim=2)
-        states: torch.Tensor = self.lstm(seen)[0]
-        if lengths is None:
-            return states[:, -1]
-        last = (lengths.to(states.device).long() - 1)[:, None, None].expand(-1, 1, self.width)
-        return states.gather(1, last)[:, 0]
+        return self._state(self._seen(pictures, lengths), gaps, lengths)
+
+    def answers(
+        self, pictures: torch.Tensor, gaps: torch.Tensor | None = None, lengths: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """N×T×3×H×W → N×C logits of the classes and N logits of progressing, which mean nothing for a series of one visit.
+
+        The rest as in ``embed``. Raises ValueError also where the network has no such head.
+        """
+        if self.progress is None:
+            raise ValueError("this network does not say whether a lesion progresses: build it with the option progressing")
+        check_series(pictures, gaps, lengths)
+        seen = self._seen(pictures, lengths)
+        state = self._state(seen, gaps, lengths)
+        gained: torch.Tensor = self.progress(torch.cat([state, _last(seen, lengths) - seen[:, 0]], dim=1))
+        return self.classify(state), gained[:, 0]
+
+    def _state(self, seen: torch.Tensor, gaps: torch.Tensor | None, lengths: torch.Tensor | None) -> torch.Tensor:
+        """N×T×K pooled maps → N×units, the LSTM's state at the last visit."""
+        days = seen.new_zeros(seen.shape[:2]) if gaps is None else gaps.to(seen)
+        states: torch.Tensor = self.lstm(torch.cat([seen, log_days(days)[:, :, None]], dim=2))[0]
+        return _last(states, lengths)
 
     def classify(self, features: torch.Tensor) -> torch.Tensor:
         """N×units → N×C logits."""
@@ -107,6 +128,14 @@ class Convolutions(Trunk):
     def torchvision_parts(self) -> list[TorchvisionPart]:
         """None."""
         return []
+
+
+def _last(rows: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+    """N×T×K → N×K at the last real visit."""
+    if lengths is None:
+        return rows[:, -1]
+    last = (lengths.to(rows.device).long() - 1)[:, None, None].expand(-1, 1, rows.shape[2])
+    return rows.gather(1, last)[:, 0]
 
 
 def log_days(days: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ import time
 from apiflask import APIFlask
 from flask import Response, g, request
 
-from services.intake import artifacts, cases, docs, health, problems
+from services.intake import artifacts, cases, docs, events, follow_ups, health, lesions, patients, problems
 from services.intake.context import EXTENSION, Backends
 from services.intake.metrics import REQUESTS
 from services.intake.uploads import bounded_request_class, limits
@@ -23,8 +23,8 @@ def create_app(settings: Settings) -> APIFlask:
     app.extensions[EXTENSION] = Backends.connect(settings)
     problems.register(app)
     docs.describe(app)
-    for blueprint in (cases.blueprint, artifacts.blueprint, health.blueprint, docs.blueprint):
-        app.register_blueprint(blueprint)
+    for part in (cases, artifacts, patients, lesions, follow_ups, events, health, docs):
+        app.register_blueprint(part.blueprint)
     app.before_request(_start_clock)
     app.after_request(_record)
     return app

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from services.intake.problems import MEDIA_TYPE, ProblemBody
 from services.intake.schemas import DISCLAIMER, AddedIn, CaseIn
+from services.intake.trail_schemas import MergedOut
 from services.intake.uploads import FILES_FIELD, JSON_FIELD
 from services.settings import Settings
 
@@ -23,6 +24,13 @@ IDEMPOTENCY_HEADER = {
     "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
     "description": "Any unique text, such as a UUID. Repeating a request with its key never makes a second case.",
+}
+
+
+MERGED = {
+    "description": MergedOut.__doc__,
+    "headers": {"Location": {"schema": {"type": "string"}, "description": "The same of the lesion that it was merged into."}},
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/MergedOut"}}},
 }
 
 
@@ -44,7 +52,7 @@ def describe(app: APIFlask) -> None:
 
 
 def _finished(spec: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    _add_schemas(spec, ProblemBody, CaseIn, AddedIn)
+    _add_schemas(spec, ProblemBody, CaseIn, AddedIn, MergedOut)
     for path in spec["paths"].values():
         for operation in path.values():
             _errors_as_problems(operation)
@@ -56,6 +64,8 @@ def _finished(spec: dict[str, Any], settings: Settings) -> dict[str, Any]:
         operation = spec["paths"][f"/v1/cases/{{case_id}}/images/{{image_id}}/{name}"]["get"]
         content = {media_type: {"schema": {"type": "string", "contentMediaType": media_type}}}
         operation["responses"]["200"] = {"description": f"The {name}.", "content": content}
+    for path in ("/v1/lesions/{lesion_id}", "/v1/lesions/{lesion_id}/changes"):
+        spec["paths"][path]["get"]["responses"]["308"] = MERGED
     return spec
 
 

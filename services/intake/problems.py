@@ -10,7 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.pictures.errors import PictureRefused
 from services.objects import ObjectMissing, StoreUnavailable
-from services.records.errors import CaseClosed, CaseNotFound, DatabaseUnavailable, IdempotencyConflict, InvalidRecord
+from services.records.errors import (
+    CaseClosed,
+    CaseNotFound,
+    DatabaseUnavailable,
+    IdempotencyConflict,
+    InvalidRecord,
+    LesionNotFound,
+    PatientNotFound,
+)
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -92,6 +100,8 @@ def register(app: APIFlask) -> None:
 # Domain errors whose own sentence says everything.
 _DOMAIN_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
     (CaseNotFound, 404, "case_not_found"),
+    (LesionNotFound, 404, "lesion_not_found"),
+    (PatientNotFound, 404, "patient_not_found"),
     (CaseClosed, 409, "case_closed"),
     (IdempotencyConflict, 422, "idempotency_key_reused"),
     (InvalidRecord, 422, "invalid_fields"),

@@ -1,14 +1,14 @@
 """The JSON that portals send and get. One thing has one name from the database to here."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from services.records.states import CaseState, Decision, JobState, Laterality, Management, Modality, Outcome, Sex, Urgency
+from services.records.states import CaseState, Decision, JobState, Laterality, Management, Modality, Outcome, Sex, Urgency, VisitSource
 
 STATUS = (
     "queued: being analysed. awaiting_review: a dermatologist reads it next. awaiting_second_read: another one does. "
@@ -33,6 +33,13 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"
 Notes = Annotated[str, StringConstraints(max_length=10_000, pattern=r"^[^\x00]*$")]
 Whole = Annotated[int, BeforeValidator(_no_bool)]
 Length = Annotated[float, BeforeValidator(_no_bool)]
+
+
+def _not_to_come(moment: datetime) -> datetime:
+    # A day of grace: clocks of cameras and portals are set by hand.
+    if moment > datetime.now(UTC) + timedelta(days=1):
+        raise ValueError("must not lie in the future")
+    return moment
 
 
 class Strict(BaseModel):
@@ -67,6 +74,9 @@ class ImageIn(Strict):
 
     modality: Modality = Modality.UNKNOWN
     pixel_spacing_mm: Length | None = Field(default=None, gt=0, le=10, description="Side of one pixel on the skin, in mm.")
+    magnification: Length | None = Field(
+        default=None, gt=0, le=1000, description="The dermoscope's, such as 10. Two pictures of one device can then be compared in size."
+    )
 
 
 class CaseIn(Strict):
@@ -77,6 +87,12 @@ class CaseIn(Strict):
     reference: Line | None = Field(default=None, description="The portal's own reference of the case.")
     urgency: Urgency = Urgency.ROUTINE
     clinical_notes: Notes = ""
+    visited_at: Annotated[AwareDatetime, AfterValidator(_not_to_come)] | None = Field(
+        default=None,
+        ge=EARLIEST,
+        description="When the pictures were taken (RFC 3339 with an offset). Without it a DICOM file's own date counts, else the time "
+        "of receipt. A lesion's trail is in this order.",
+    )
     images: list[ImageIn] = Field(
         default_factory=list, max_length=100, description="Optional: one entry for each file, in the order of the files."
     )
@@ -198,6 +214,7 @@ class DecisionOut(BaseModel):
         description="What should happen next: discharge, follow_up, face_to_face, urgent_referral, or retake (send a new picture)."
     )
     follow_up_months: int | None = Field(description="When to come back, with `follow_up`.")
+    follow_up_on: date | None = Field(description="The day of it, in UTC.")
     note: str
     reviewer: str
     decided_at: datetime
@@ -212,9 +229,15 @@ class CaseOut(BaseModel):
     status: CaseState = Field(description=STATUS)
     reference: str | None
     patient: PatientIn
+    patient_id: UUID
     lesion: LesionIn
+    lesion_id: UUID = Field(description="Of the lesion that the case belongs to now: it changes when a reader links or merges lesions.")
+    tracking_uid: str = Field(description="DICOM Tracking Unique Identifier of that lesion.")
+    lesion_url: str
     urgency: Urgency
     clinical_notes: str
+    visited_at: datetime = Field(description="When the pictures were taken.")
+    visit_source: VisitSource = Field(description="Who said so: portal, dicom, or receipt (nobody: the time of arrival).")
     received_at: datetime
     due_at: datetime
     reviewed_at: datetime | None

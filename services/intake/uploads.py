@@ -44,6 +44,10 @@ class BoundedFile(tempfile.SpooledTemporaryFile[bytes]):
         self.limit = limit
         self.received = 0
 
+    def __del__(self) -> None:
+        # A body that breaks off, or is too large as a whole, is given up while it is read: nobody else closes its files.
+        self.close()
+
     @property
     def exceeded(self) -> bool:
         """Whether more was sent than may be kept."""

@@ -1,35 +1,40 @@
 """The answer about a case's leading image, written beside the case: what worklists sort, filter and show.
 
-Of each image the latest analysis counts, of those the one of highest malignant probability leads.
+Of each image the latest analysis counts, of those the one of highest malignant probability leads. A standing alert about the lesion's
+change (:mod:`services.records.alerts`) lies beside the case, too, and lifts its risk.
 """
 
 from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Text, case, cast, func, select, true, update
+from sqlalchemy import ARRAY, ColumnElement, Text, case, cast, exists, func, select, true, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.selectable import LateralFromClause
 from sqlalchemy.types import SmallInteger
 
 from services.records import priority
-from services.records.states import JobState, Outcome
+from services.records.states import CaseState, JobState, Outcome
 from services.records.tables import Analysis, Case, Image, Job
 
 # Beside the flags of the finding, so that a worklist can be narrowed to such cases by the same means.
 NOT_ANALYSED = "not_analysed"
+CHANGED = "change"
 COPIED = ("lead_outcome", "lead_classes", "lead_class", "lead_probability", "lead_thumbnail_key", "lead_image_id", "flags")
 
 
-def store_answers(*, session: Session, case_ids: Collection[UUID]) -> None:
-    """Bring the answers beside these cases up to date, in one statement."""
+def store_answers(*, session: Session, case_ids: Collection[UUID], flag_trails: bool = True) -> bool:
+    """Bring the answers beside these cases up to date, in one statement. Returns whether a trail waits because of them.
+
+    ``flag_trails``: the answers are new, so the trails of patients with several cases are to be looked at.
+    """
     if not case_ids:
-        return
+        return False
     asked = aliased(Case)
     lead, failed = _lead(asked), _failed(asked)
     unanswered = failed.c.reason.is_not(None) | (func.coalesce(lead.c.lead_outcome, Outcome.ABSTAIN) == Outcome.ABSTAIN)
-    risk = priority.risk(lead.c.risk, unanswered)
+    risk = priority.risk(lead.c.risk, unanswered, asked.alert.is_not(None))
     answer = (
         select(asked.id, *(lead.c[name] for name in COPIED), failed.c.reason, risk.label("risk"))
         .select_from(asked)
@@ -40,11 +45,28 @@ def store_answers(*, session: Session, case_ids: Collection[UUID]) -> None:
     )
     values: dict[str, ColumnElement[Any]] = {name: answer.c[name] for name in COPIED}
     values["lead_classes"] = func.coalesce(answer.c.lead_classes, "{}")
-    unread = cast(case((answer.c.reason.is_not(None), [NOT_ANALYSED]), else_=[]), ARRAY(Text))
-    values["flags"] = func.array_cat(func.coalesce(answer.c.flags, "{}"), unread)
+    marks = func.array_cat(_mark(answer.c.reason.is_not(None), NOT_ANALYSED), _mark(Case.alert.is_not(None), CHANGED))
+    values["flags"] = func.array_cat(func.coalesce(answer.c.flags, "{}"), marks)
     level = cast(func.round(answer.c.risk * priority.RISK_LEVELS), SmallInteger)
     change = update(Case).where(Case.id == answer.c.id).values(**values, risk=answer.c.risk, risk_level=level, not_analysed=answer.c.reason)
-    session.execute(change.execution_options(synchronize_session=False))
+    if flag_trails:
+        change = change.values(**_trail(answer.c.lead_image_id.is_not(None)))
+    waiting = session.scalars(change.returning(Case.trail_due_at.is_not(None)).execution_options(synchronize_session=False))
+    return any(waiting.all())
+
+
+def _mark(said: ColumnElement[bool], mark: str) -> ColumnElement[Any]:
+    return cast(case((said, [mark]), else_=[]), ARRAY(Text))
+
+
+def _trail(answered: ColumnElement[bool]) -> dict[str, ColumnElement[Any]]:
+    """Once all its pictures have answers; where the patient has another case there may be something to compare, or to propose."""
+    other = aliased(Case)
+    due = answered & (Case.state != CaseState.QUEUED) & exists().where(other.patient_id == Case.patient_id, other.id != Case.id)
+    return {
+        "trail_due_at": case((due, func.now()), else_=Case.trail_due_at),
+        "trail_attempts": case((due, 0), else_=Case.trail_attempts),
+    }
 
 
 def _lead(asked: type[Case]) -> LateralFromClause:

@@ -16,14 +16,19 @@ from sqlalchemy.orm import Session
 
 from services.records.audit import Actor, Subject, record_event
 from services.records.errors import CaseClosed, CaseNotFound, IdempotencyConflict, InvalidRecord
-from services.records.states import AuditAction, CaseState, Laterality, Modality, Sex, Urgency
+from services.records.lesions import hold_survivor
+from services.records.states import AuditAction, CaseState, Laterality, Modality, Sex, SpacingSource, Urgency, VisitSource
 from services.records.tables import Base, Case, IdempotencyKey, Image, Job, Lesion, Patient, Tenant
+from services.records.tables.cases import tracking_uid
 from services.records.views import CaseView, load_case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCase:
-    """What the portal says about the case. A lesion is followed over time where it has a reference."""
+    """What the portal says about the case. A lesion is followed over time where it has a reference.
+
+    ``visited_at``: when the pictures were taken; None: nobody said so, and the time of receipt stands in.
+    """
 
     patient_reference: str
     sex: Sex | None = None
@@ -36,6 +41,8 @@ class NewCase:
     reference: str | None = None
     urgency: Urgency = Urgency.ROUTINE
     clinical_notes: str = ""
+    visited_at: datetime | None = None
+    visit_source: VisitSource = VisitSource.RECEIPT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +60,8 @@ class NewImage:
     pixel_spacing_mm: float | None
     original_key: str
     view_key: str
+    spacing_source: SpacingSource | None = None
+    magnification: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,31 +90,43 @@ def _table(mapped: type[Base]) -> Table:
     return table
 
 
-def _upsert(mapped: type[Base], *, unique: list[str], said: list[str]) -> Executable:
+def _upsert(
+    mapped: type[Base], *, unique: list[str], said: list[str], minted: Sequence[str] = (), told: Sequence[str] = ("id",)
+) -> Executable:
     # Two first cases of one patient arrive together: DO UPDATE (not DO NOTHING) returns the winner's row to both.
     table = _table(mapped)
-    names = ["id", "tenant_id", *(["patient_id"] if "patient_id" in unique else []), "reference", *said]
+    names = ["id", "tenant_id", *(["patient_id"] if "patient_id" in unique else []), "reference", *said, *minted]
     statement = upsert(table).values({name: bindparam(name, type_=table.c[name].type) for name in names})
     newest = {name: func.coalesce(statement.excluded[name], table.c[name]) for name in said}
-    return statement.on_conflict_do_update(index_elements=unique, set_=newest).returning(table.c.id)
+    return statement.on_conflict_do_update(index_elements=unique, set_=newest).returning(*(table.c[name] for name in told))
 
 
 def _insert_due_case(urgency: Urgency) -> Executable:
     table = _table(Case)
     tenant = bindparam("tenant_id", type_=table.c.tenant_id.type)
     due = select(func.now() + func.make_interval(0, 0, 0, 0, Tenant.hours(urgency))).where(Tenant.id == tenant).scalar_subquery()
-    names = ("id", "tenant_id", "patient_id", "lesion_id", "reference", "clinical_notes")
+    names = ("id", "tenant_id", "patient_id", "lesion_id", "reference", "clinical_notes", "visit_source")
     given = {name: bindparam(name, type_=table.c[name].type) for name in names}
     # What is known of the lesion may come from an earlier case of it.
     site = select(Lesion.body_site).where(Lesion.id == given["lesion_id"]).scalar_subquery()
-    fixed = {"body_site": site, "urgency": urgency, "state": CaseState.QUEUED, "received_at": func.now(), "due_at": due}
+    visited = func.coalesce(bindparam("visited_at", type_=table.c.visited_at.type), func.now())
+    fixed = {
+        "visited_at": visited,
+        "body_site": site,
+        "urgency": urgency,
+        "state": CaseState.QUEUED,
+        "received_at": func.now(),
+        "due_at": due,
+    }
     return insert(table).values({**given, **fixed}).returning(table.c.received_at, table.c.due_at)
 
 
 # Built once: building them for every upload cost more than running them.
 CLAIM_KEY = upsert(_table(IdempotencyKey)).on_conflict_do_nothing().returning(_table(IdempotencyKey).c.id)
 UPSERT_PATIENT = _upsert(Patient, unique=["tenant_id", "reference"], said=["sex", "birth_year", "fitzpatrick", "consent_training"])
-UPSERT_LESION = _upsert(Lesion, unique=["patient_id", "reference"], said=["body_site", "laterality"])
+UPSERT_LESION = _upsert(
+    Lesion, unique=["patient_id", "reference"], said=["body_site", "laterality"], minted=["tracking_uid"], told=["id", "merged_into"]
+)
 INSERT_CASE = {urgency: _insert_due_case(urgency) for urgency in Urgency}
 INSERT_IMAGE = insert(_table(Image))
 INSERT_JOB = insert(_table(Job))
@@ -228,6 +249,8 @@ def _insert_case(session: Session, tenant_id: UUID, case_id: UUID, case: NewCase
         "lesion_id": _lesion(session, tenant_id, patient_id, case),
         "reference": case.reference,
         "clinical_notes": case.clinical_notes,
+        "visited_at": case.visited_at,
+        "visit_source": case.visit_source,
     }
     dates = session.execute(INSERT_CASE[case.urgency], values).one()
     return AcceptedCase(case_id, CaseState.QUEUED, dates.received_at, dates.due_at)
@@ -240,13 +263,15 @@ def _patient(session: Session, tenant_id: UUID, case: NewCase) -> UUID:
     return _get_or_create(session, UPSERT_PATIENT, values)
 
 
-def _lesion(session: Session, tenant_id: UUID, patient_id: UUID, case: NewCase) -> UUID | None:
-    """Get or create. A lesion without a reference cannot be met again: each case then has its own."""
-    said = {"body_site": case.body_site, "laterality": case.laterality}
-    if case.lesion_reference is None and not any(said.values()):
-        return None
+def _lesion(session: Session, tenant_id: UUID, patient_id: UUID, case: NewCase) -> UUID:
+    """Get or create. A lesion without a reference is new with each case, until a reader links it to one that is known.
+
+    A reference of a lesion that was merged into another one names the survivor.
+    """
+    said = {"body_site": case.body_site, "laterality": case.laterality, "tracking_uid": tracking_uid()}
     values = {"id": uuid4(), "tenant_id": tenant_id, "patient_id": patient_id, "reference": case.lesion_reference, **said}
-    return _get_or_create(session, UPSERT_LESION, values)
+    lesion_id, merged_into = session.execute(UPSERT_LESION, values).one()
+    return lesion_id if merged_into is None else hold_survivor(session=session, tenant_id=tenant_id, lesion_id=merged_into)
 
 
 def _get_or_create(session: Session, statement: Executable, values: dict[str, Any]) -> UUID:

@@ -47,6 +47,22 @@ class CaseNotFound(RecordError):
         self.case_id = case_id
 
 
+class LesionNotFound(RecordError):
+    """No such lesion among the tenants at hand; another tenant's lesion looks exactly like none."""
+
+    def __init__(self, lesion_id: UUID) -> None:
+        super().__init__(f"There is no lesion {lesion_id}.")
+        self.lesion_id = lesion_id
+
+
+class PatientNotFound(RecordError):
+    """No such patient among the tenants at hand; another tenant's patient looks exactly like none."""
+
+    def __init__(self, patient_id: UUID) -> None:
+        super().__init__(f"There is no patient {patient_id}.")
+        self.patient_id = patient_id
+
+
 class CaseClosed(RecordError):
     """The case has been decided: send further images as a new case of the same lesion."""
 
@@ -107,3 +123,7 @@ class TooManyTrials(RecordError):
     """As many pictures are being tried as may be: try again in a few minutes."""
 
     permanent = False
+
+
+class LesionChanged(RecordError):
+    """Somebody else has merged, split or moved meanwhile: load the page again. The message says what is different."""

@@ -62,6 +62,7 @@ class AnalysisResult:
     thumbnail_key: str | None = None
     heatmap_key: str | None = None
     hairfree_key: str | None = None
+    embedding: bytes | None = None
 
     def __post_init__(self) -> None:
         """Refuse here, one image at a time, what Postgres would refuse for the whole batch.
@@ -106,11 +107,15 @@ class SweepResult:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Ids of the jobs that were still the owner's and have changed; the others belong to somebody else by now."""
+    """Ids of the jobs that were still the owner's and have changed; the others belong to somebody else by now.
+
+    ``trails``: a trail waits to be brought up to date because of them.
+    """
 
     done: frozenset[UUID] = field(default_factory=frozenset)
     requeued: frozenset[UUID] = field(default_factory=frozenset)
     failed: frozenset[UUID] = field(default_factory=frozenset)
+    trails: bool = False
 
 
 def claim_jobs(*, session: Session, owner: str, limit: int, lease: timedelta) -> list[ClaimedJob]:
@@ -161,11 +166,11 @@ def complete_jobs(*, session: Session, owner: str, results: Sequence[AnalysisRes
         return Settled()
     rows = [_analysis_row(job, by_job[job.id]) for job in jobs]
     session.execute(upsert(Analysis).on_conflict_do_nothing(), rows)
-    _settle_cases(session, jobs)
+    trails = _settle_cases(session, jobs)
     for job in jobs:
         details = {"pipeline_version": by_job[job.id].pipeline_version, "attempts": job.attempts}
         _record(session, owner, AuditAction.IMAGE_ANALYSED, job, details)
-    return Settled(done=frozenset(job.id for job in jobs))
+    return Settled(done=frozenset(job.id for job in jobs), trails=trails)
 
 
 def fail_jobs(*, session: Session, owner: str, failures: Sequence[JobFailure], max_attempts: int) -> Settled:
@@ -200,7 +205,7 @@ def settle_jobs(
     completed = complete_jobs(session=session, owner=owner, results=results)
     failed = fail_jobs(session=session, owner=owner, failures=failures, max_attempts=max_attempts)
     release_jobs(session=session, owner=owner, job_ids=released, delay=delay)
-    return replace(failed, done=completed.done)
+    return replace(failed, done=completed.done, trails=completed.trails or failed.trails)
 
 
 def sweep(*, session: Session, max_attempts: int) -> SweepResult:
@@ -291,23 +296,23 @@ def _swap(session: Session, change: Update) -> Sequence[JobRow]:
 
 def _settle(session: Session, owner: str, jobs: Sequence[JobRow]) -> Settled:
     failed = [job for job in jobs if job.state is JobState.FAILED]
-    _settle_cases(session, failed)
+    trails = _settle_cases(session, failed)
     for job in failed:
         _record(session, owner, AuditAction.IMAGE_FAILED, job, {"attempts": job.attempts})
     requeued = frozenset(job.id for job in jobs if job.state is JobState.QUEUED)
-    return Settled(requeued=requeued, failed=frozenset(job.id for job in failed))
+    return Settled(requeued=requeued, failed=frozenset(job.id for job in failed), trails=trails)
 
 
-def _settle_cases(session: Session, jobs: Sequence[JobRow]) -> None:
-    """Hand the cases without open jobs to the dermatologists."""
+def _settle_cases(session: Session, jobs: Sequence[JobRow]) -> bool:
+    """Hand the cases without open jobs to the dermatologists. Returns whether a trail waits because of them."""
     case_ids = {job.case_id for job in jobs}
     if not case_ids:
-        return
+        return False
     _lock_cases(session, case_ids)
     still_open = exists().where(Image.case_id == Case.id, Job.image_id == Image.id, Job.state.in_(OPEN))
     settled = update(Case).where(Case.id.in_(case_ids), Case.state == CaseState.QUEUED, ~still_open)
     session.execute(settled.values(state=CaseState.AWAITING_REVIEW).execution_options(synchronize_session=False))
-    store_answers(session=session, case_ids=case_ids)
+    return store_answers(session=session, case_ids=case_ids)
 
 
 def _lock_all(session: Session, owner: str, job_ids: Collection[UUID]) -> None:
@@ -339,6 +344,7 @@ def _analysis_row(job: JobRow, result: AnalysisResult) -> dict[str, Any]:
         "thumbnail_key": result.thumbnail_key,
         "heatmap_key": result.heatmap_key,
         "hairfree_key": result.hairfree_key,
+        "embedding": result.embedding,
     }
 
 

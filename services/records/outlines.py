@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from services.records.audit import Actor, Subject, record_event
+from services.records.changes import mark_image_due
 from services.records.errors import CaseClosed, CaseNotFound
 from services.records.states import AuditAction
 from services.records.tables import Analysis, Case, Image, Outline
@@ -65,6 +66,8 @@ def record_outline(
     # What the model drew was measured with it.
     measured_at = func.now() if mask_key is None else null()
     session.execute(insert(Outline).values(**row, mask_key=mask_key, measured_at=measured_at))
+    if mask_key is None:
+        mark_image_due(session=session, image_id=image_id)
     record_event(
         session=session,
         tenant_id=image.tenant_id,
@@ -116,6 +119,7 @@ def store_measures(
     swapped = session.execute(swap.values(**values).returning(Outline.tenant_id, Outline.image_id)).one_or_none()
     if swapped is None:
         return False
+    mark_image_due(session=session, image_id=swapped.image_id)
     record_event(
         session=session,
         tenant_id=swapped.tenant_id,
@@ -128,14 +132,15 @@ def store_measures(
 
 
 def _open_image(session: Session, tenant_ids: Sequence[UUID], case_id: UUID, image_id: UUID) -> Row[*tuple[Any, ...]]:
-    # The lock orders a drawing against a decision: what is drawn after it would change what was decided on.
+    # The lock orders a drawing against a decision: what is drawn after it would change what was decided on. It is the one for changes:
+    # two readers with a weaker one each could not flag the trail.
     newest = select(Analysis.id).where(Analysis.image_id == Image.id).order_by(Analysis.created_at.desc()).limit(1)
     query = (
         select(Image.tenant_id, Case.state, newest.scalar_subquery().label("analysis_id"))
         .join(Case, Case.id == Image.case_id)
         .where(Image.id == image_id, Case.id == case_id, Case.tenant_id.in_(tenant_ids))
     )
-    image = session.execute(query.with_for_update(of=Case, read=True)).one_or_none()
+    image = session.execute(query.with_for_update(of=Case, key_share=True)).one_or_none()
     if image is None:
         raise CaseNotFound(case_id)
     if image.state.terminal:

@@ -4,8 +4,10 @@
 
 * **Risk** is the highest malignant probability among the case's images, in steps of 1/20. Where the models do not answer (an image
   failed, or they abstain) it is at least ``UNKNOWN_RISK``: such a case must neither sink below lesions that look benign nor push
-  aside those that look malignant. It counts as ``LEAST_LEVEL`` steps at the least: a model that is sure of a harmless lesion is no
-  reason to let the case become overdue, and among such cases the longest wait decides.
+  aside those that look malignant. Where an alert stands it is at least ``CHANGED_RISK``: that a lesion has changed beyond the error of
+  looking twice is seen, not merely unknown, and a single picture that looks benign does not outweigh it. The risk counts as
+  ``LEAST_LEVEL`` steps at the least: a model that is sure of a harmless lesion is no reason to let the case become overdue, and among
+  such cases the longest wait decides.
 * **Waited** is the time since the portal sent the case, and every case starts with ``HEAD_START_HOURS``, a working day: a new case
   stands where its risk and its class put it from the first minute, not at the end.
 * **Service level** is the class that the portal asked for, in hours from receipt to the due decision. An urgent case of 24 h gains in an
@@ -23,6 +25,7 @@ from sqlalchemy import ColumnElement, Double, SQLColumnExpression, case, cast, f
 from services.records.states import Urgency
 
 UNKNOWN_RISK = 0.5
+CHANGED_RISK = 0.6
 # Steps of the risk by which cases are sorted: finer than any model is sure of.
 RISK_LEVELS = 20
 LEAST_LEVEL = 4
@@ -31,9 +34,11 @@ HEAD_START = timedelta(hours=HEAD_START_HOURS)
 HOUR = timedelta(hours=1)
 
 
-def risk(malignant_probability: ColumnElement[float], unanswered: ColumnElement[bool]) -> ColumnElement[float]:
-    """Return a case's risk, 0..1; ``unanswered``: an image of it failed, or the models abstained."""
-    floor = case((unanswered, UNKNOWN_RISK), else_=0.0)
+def risk(
+    malignant_probability: ColumnElement[float], unanswered: ColumnElement[bool], changed: ColumnElement[bool]
+) -> ColumnElement[float]:
+    """Return a case's risk, 0..1; ``unanswered``: an image of it failed, or the models abstained; ``changed``: an alert stands."""
+    floor = case((changed, CHANGED_RISK), (unanswered, UNKNOWN_RISK), else_=0.0)
     return func.greatest(func.coalesce(malignant_probability, UNKNOWN_RISK), floor)
 
 
@@ -56,7 +61,7 @@ def receipt_of(pace_: ColumnElement[float], value: ColumnElement[float], moment:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the place of one case follows from. ``answered``: the models answered for every picture."""
+    """What the place of one case follows from. ``answered``: the models answered for every picture; ``changed``: an alert stands."""
 
     urgency: Urgency
     risk_level: int
@@ -64,6 +69,7 @@ class Standing:
     sla_hours: int
     received_at: datetime
     due_at: datetime
+    changed: bool = False
 
 
 def why(standing: Standing, now: datetime) -> str:
@@ -77,6 +83,8 @@ def why(standing: Standing, now: datetime) -> str:
 
 def _risk_words(standing: Standing) -> str:
     level = f"{max(standing.risk_level, LEAST_LEVEL) / RISK_LEVELS:.2f}"
+    if standing.changed and standing.risk_level <= CHANGED_RISK * RISK_LEVELS:
+        return f"Risk {level} (the least for a lesion that has changed)"
     if not standing.answered:
         return f"Risk {level} (counted as unknown: not every picture has an answer)"
     return f"Risk {level}" if standing.risk_level >= LEAST_LEVEL else f"Risk {level} (the least that counts)"

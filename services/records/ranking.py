@@ -62,6 +62,7 @@ class Status(StrEnum):
 class Mark(StrEnum):
     """What a case can be filtered by, besides its class."""
 
+    CHANGED = "change"
     SUSPICIOUS = "suspicious"
     OUT_OF_DISTRIBUTION = "out_of_distribution"
     QUALITY = "quality"

@@ -85,7 +85,8 @@ def standing_reads(*, session: Session, case_id: UUID) -> dict[ReviewKind, Stand
 def stands() -> ColumnElement[bool]:
     """Condition on a review: no later one supersedes it, and it is a decision (not the taking back of one)."""
     later = aliased(Review)
-    return and_(Review.kind != ReviewKind.UNDO, ~exists().where(later.supersedes == Review.id))
+    # Of one column, so that the worker, which may not read what was decided, can ask it.
+    return and_(Review.kind != ReviewKind.UNDO, ~select(later.id).where(later.supersedes == Review.id).exists())
 
 
 def waits_for(*, user_id: UUID, role: Role) -> ColumnElement[bool]:

@@ -154,8 +154,11 @@ def shadow(*, session: Session, version_id: UUID, actor: Actor, reason: str) -> 
     Raises:
         InvalidRecord: no reason is given.
         ModelNotFound: there is no such version.
-        WrongModelState: it is in shadow already, or it is the champion, which somebody else must first replace.
+        WrongModelState: it is in shadow already, or it is the champion, which somebody else must first replace, or it reads series,
+            which nothing scores in shadow.
     """
+    if get_model_version(session=session, version_id=version_id).kind is ModelKind.SEQUENCE:
+        raise WrongModelState("Sequence models do not score in shadow: promote it, or leave it as it is.")
     before = (ModelState.CANDIDATE, ModelState.RETIRED)
     return _move(session, version_id, before, _Step(ModelAction.SHADOWED, ModelState.SHADOW, actor, reason))
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.records import reading
 from services.records.audit import Actor, Subject, record_event
 from services.records.errors import AlreadyReviewed, InvalidRecord, NotReady, OpinionMissing, ReadRefused, UndoRefused
+from services.records.follow_ups import follow_up_day
 from services.records.opinions import has_opinion
 from services.records.reads import LockedCase, StandingRead, find_person, lock_case, question, standing_reads
 from services.records.states import AuditAction, CaseState, Decision, Management, ReviewKind
@@ -210,8 +211,11 @@ def _next_state(session: Session, step: _Step, said: _Said) -> tuple[CaseState, 
 
 def _insert(session: Session, step: _Step, superseded: StandingRead | None, **said: Any) -> UUID:
     # The time of the lock, not of the transaction's start: reviews of a case are ordered by it.
+    at = session.execute(select(func.clock_timestamp())).scalar_one()
+    months = said.get("follow_up_months")
+    dates = {"created_at": at, "follow_up_on": follow_up_day(decided_at=at, months=months) if months else None}
     whose = {"id": uuid4(), "tenant_id": step.case.tenant_id, "case_id": step.case.id, "user_id": step.person.id, "kind": step.kind}
-    row = insert(Review).values(**whose, **said, supersedes=superseded.id if superseded else None, created_at=func.clock_timestamp())
+    row = insert(Review).values(**whose, **said, **dates, supersedes=superseded.id if superseded else None)
     review_id: UUID | None = session.scalar(row.on_conflict_do_nothing(index_elements=["supersedes"]).returning(Review.id))
     if review_id is None:
         raise AlreadyReviewed(FASTER)

@@ -69,6 +69,61 @@ class Laterality(StrEnum):
     MIDLINE = "midline"
 
 
+class VisitSource(StrEnum):
+    """Who said when the pictures were taken; ``receipt``: nobody, so the time of arrival stands in."""
+
+    PORTAL = "portal"
+    DICOM = "dicom"
+    RECEIPT = "receipt"
+
+
+class SpacingSource(StrEnum):
+    """Who said how large a pixel is on the skin."""
+
+    DICOM = "dicom"
+    STATED = "stated"
+
+
+class MapView(StrEnum):
+    """A figure of the body map."""
+
+    FRONT = "front"
+    BACK = "back"
+    HEAD = "head"
+    LEFT_HAND = "left_hand"
+    RIGHT_HAND = "right_hand"
+    LEFT_FOOT = "left_foot"
+    RIGHT_FOOT = "right_foot"
+
+
+class LesionEventKind(StrEnum):
+    """What was said about which pictures show the same lesion, and where it is."""
+
+    LINKED = "linked"
+    MERGED = "merged"
+    SPLIT = "split"
+    PLACED = "placed"
+    KEPT_APART = "kept_apart"
+    RESTORED = "restored"
+
+
+class ProposalState(StrEnum):
+    """A link that the worker proposes waits for a human; ``stale``: the case or the lesion has moved on."""
+
+    OPEN = "open"
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"
+    STALE = "stale"
+
+
+class ReminderKind(StrEnum):
+    """How near a follow-up is."""
+
+    UPCOMING = "upcoming"
+    DUE = "due"
+    OVERDUE = "overdue"
+
+
 class Outcome(StrEnum):
     """What the models answered: one class, a set of classes, or nothing they can stand for."""
 
@@ -175,13 +230,31 @@ class AuditAction(StrEnum):
     STATISTICS_READ = "statistics.read"
     TEMPLATE_CHANGED = "template.changed"
     DATASET_EXPORTED = "dataset.exported"
+    PATIENT_READ = "patient.read"
+    LESION_READ = "lesion.read"
+    LESIONS_LISTED = "lesions.listed"
+    FOLLOW_UPS_LISTED = "follow_ups.listed"
+    FOLLOW_UPS_REMINDED = "follow_ups.reminded"
+    EVENTS_READ = "portal_events.read"
+    LESION_LINKED = "lesion.linked"
+    LESION_MERGED = "lesion.merged"
+    LESION_SPLIT = "lesion.split"
+    LESION_RESTORED = "lesion.restored"
+    LESION_KEPT_APART = "lesion.kept_apart"
+    TRAIL_COMPARED = "trail.compared"
+    TRAIL_FAILED = "trail.failed"
+    ALERT_RAISED = "alert.raised"
+    ALERT_WITHDRAWN = "alert.withdrawn"
+    LESION_PLACED = "lesion.placed"
+    IMAGE_CALIBRATED = "image.calibrated"
 
 
 class ModelKind(StrEnum):
-    """The two places in the pipeline that a model version can fill."""
+    """The places that a model version can fill: two in the pipeline, one that reads a lesion's visits."""
 
     SEGMENTER = "segmenter"
     CLASSIFIER = "classifier"
+    SEQUENCE = "sequence"
 
 
 class ModelState(StrEnum):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,8 +21,9 @@ from services.records.states import (
     ReviewKind,
     Sex,
     Urgency,
+    VisitSource,
 )
-from services.records.tables import Analysis, Case, Image, Job, Lesion, Outline, Patient, Review, Tenant, User
+from services.records.tables import Analysis, Calibration, Case, Image, Job, Lesion, Outline, Patient, Review, Tenant, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,10 @@ class OutlineView:
 
 @dataclass(frozen=True, slots=True)
 class ImageView:
-    """One image with the state of its latest job; ``reason`` says why a failed one has no analysis."""
+    """One image with the state of its latest job; ``reason`` says why a failed one has no analysis.
+
+    ``ruler_mm_per_px``: a scale that a reader took from a ruler in the picture; it comes before ``pixel_spacing_mm``.
+    """
 
     id: UUID
     position: int
@@ -80,6 +84,7 @@ class ImageView:
     reason: str | None
     analysis: AnalysisView | None
     outline: OutlineView | None = None
+    ruler_mm_per_px: float | None = None
 
     @property
     def mask_key(self) -> str | None:
@@ -100,6 +105,7 @@ class ReviewView:
     reason: str | None
     management: Management | None
     follow_up_months: int | None
+    follow_up_on: date | None
     note: str
     rationale: str | None
     shown: dict[str, Any]
@@ -115,11 +121,14 @@ class CaseView:
     id: UUID
     tenant_id: UUID
     portal: str
+    patient_id: UUID
     patient_reference: str
     sex: Sex | None
     birth_year: int | None
     fitzpatrick: int | None
     consent_training: bool | None
+    lesion_id: UUID
+    tracking_uid: str
     lesion_reference: str | None
     body_site: str | None
     laterality: Laterality | None
@@ -127,6 +136,8 @@ class CaseView:
     urgency: Urgency
     clinical_notes: str
     state: CaseState
+    visited_at: datetime
+    visit_source: VisitSource
     received_at: datetime
     due_at: datetime
     reviewed_at: datetime | None
@@ -164,7 +175,7 @@ def load_case(*, session: Session, tenant_ids: Sequence[UUID], case_id: UUID) ->
         select(Case, Patient, Lesion, Tenant.name, Tenant.blind_first_read)
         .join(Patient, Patient.id == Case.patient_id)
         .join(Tenant, Tenant.id == Case.tenant_id)
-        .outerjoin(Lesion, Lesion.id == Case.lesion_id)
+        .join(Lesion, Lesion.id == Case.lesion_id)
         .where(Case.id == case_id, Case.tenant_id.in_(tenant_ids))
     )
     row = session.execute(query).one_or_none()
@@ -175,18 +186,23 @@ def load_case(*, session: Session, tenant_ids: Sequence[UUID], case_id: UUID) ->
         id=case.id,
         tenant_id=case.tenant_id,
         portal=portal,
+        patient_id=patient.id,
         patient_reference=patient.reference,
         sex=patient.sex,
         birth_year=patient.birth_year,
         fitzpatrick=patient.fitzpatrick,
         consent_training=patient.consent_training,
-        lesion_reference=lesion.reference if lesion else None,
-        body_site=lesion.body_site if lesion else None,
-        laterality=lesion.laterality if lesion else None,
+        lesion_id=lesion.id,
+        tracking_uid=lesion.tracking_uid,
+        lesion_reference=lesion.reference,
+        body_site=lesion.body_site,
+        laterality=lesion.laterality,
         reference=case.reference,
         urgency=case.urgency,
         clinical_notes=case.clinical_notes,
         state=case.state,
+        visited_at=case.visited_at,
+        visit_source=case.visit_source,
         received_at=case.received_at,
         due_at=case.due_at,
         reviewed_at=case.reviewed_at,
@@ -200,8 +216,10 @@ def _images(session: Session, case_id: UUID) -> tuple[ImageView, ...]:
     last_job = select(Job).where(Job.image_id == Image.id).order_by(Job.created_at.desc()).limit(1).lateral("last_job")
     latest = select(Analysis).where(Analysis.image_id == Image.id).order_by(Analysis.created_at.desc()).limit(1).lateral("latest")
     drawn = select(Outline).where(Outline.image_id == Image.id).order_by(Outline.created_at.desc()).limit(1).lateral("drawn")
+    laid = select(Calibration.mm_per_px).where(Calibration.image_id == Image.id).order_by(Calibration.created_at.desc())
+    ruler = laid.limit(1).correlate(Image).scalar_subquery()
     query = (
-        select(Image, aliased(Job, last_job), aliased(Analysis, latest), aliased(Outline, drawn), User.name)
+        select(Image, aliased(Job, last_job), aliased(Analysis, latest), aliased(Outline, drawn), User.name, ruler)
         .select_from(Image)
         .join(last_job, true())
         .outerjoin(latest, true())
@@ -210,10 +228,12 @@ def _images(session: Session, case_id: UUID) -> tuple[ImageView, ...]:
         .where(Image.case_id == case_id)
         .order_by(Image.position)
     )
-    return tuple(_image(*row) for row in session.execute(query))
+    return tuple(_image(*row[:-1], ruler=row[-1]) for row in session.execute(query))
 
 
-def _image(image: Image, job: Job, analysis: Analysis | None, outline: Outline | None, author: str | None) -> ImageView:
+def _image(
+    image: Image, job: Job, analysis: Analysis | None, outline: Outline | None, author: str | None, *, ruler: float | None
+) -> ImageView:
     return ImageView(
         id=image.id,
         position=image.position,
@@ -233,6 +253,7 @@ def _image(image: Image, job: Job, analysis: Analysis | None, outline: Outline |
         reason=job.reason,
         analysis=_analysis(analysis) if analysis else None,
         outline=_outline(outline, author or "") if outline else None,
+        ruler_mm_per_px=ruler,
     )
 
 
@@ -287,6 +308,7 @@ def _review(row: Review, reviewer: str, *, standing: bool) -> ReviewView:
         reason=row.reason,
         management=row.management,
         follow_up_months=row.follow_up_months,
+        follow_up_on=row.follow_up_on,
         note=row.note,
         rationale=row.rationale,
         shown=row.shown,

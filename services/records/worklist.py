@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, Select, Uuid, case, column, func, not
 from sqlalchemy.orm import Session
 
 from services.records import priority
-from services.records.answers import NOT_ANALYSED
+from services.records.answers import CHANGED, NOT_ANALYSED
 from services.records.audit import Actor, Subject, record_event
 from services.records.claims import CLAIMABLE, ClaimView, claims_of, second_read_of_own
 from services.records.ranking import TO_READ, Page, Place, Status, Wanted, rank
@@ -32,6 +32,7 @@ class WorklistRow:
     """One line. The answer is that of the leading image: the one with the highest malignant probability.
 
     ``outcome`` None: no image is analysed. ``not_analysed``: why an image of the case has no answer. ``claim``: who has it now.
+    ``alert``: in a few words how the lesion has changed, where an alert stands.
     ``blind``: the portal asks for a blind first read, so nothing of the answer is in the line before the decision.
     """
 
@@ -59,6 +60,7 @@ class WorklistRow:
     not_analysed: str | None
     why: str
     claim: ClaimView | None
+    alert: str | None = None
     blind: bool = False
 
 
@@ -235,17 +237,19 @@ def _row(row: Row[*tuple[Any, ...]], claim: ClaimView | None, now: datetime) -> 
         top_class=case.lead_class,
         top_probability=case.lead_probability,
         risk=case.risk,
-        flags=tuple(flag for flag in case.flags if flag != NOT_ANALYSED),
+        flags=tuple(flag for flag in case.flags if flag not in (NOT_ANALYSED, CHANGED)),
         not_analysed=case.not_analysed,
         why=priority.why(_standing(case), now),
         claim=claim,
+        alert=case.alert,
     )
     return _blind(line) if row.blind_first_read and not case.state.terminal else line
 
 
 def _blind(line: WorklistRow) -> WorklistRow:
     """The line without the answer: the reader says what they think first. The place in the list still follows from the risk."""
-    return replace(line, blind=True, outcome=None, classes=(), top_class=None, top_probability=None, risk=None, flags=(), why=BLIND)
+    answer: dict[str, Any] = {"outcome": None, "classes": (), "top_class": None, "top_probability": None}
+    return replace(line, **answer, risk=None, flags=(), alert=None, blind=True, why=BLIND)
 
 
 def _standing(case: Case) -> priority.Standing:
@@ -256,4 +260,5 @@ def _standing(case: Case) -> priority.Standing:
         sla_hours=case.sla_hours,
         received_at=case.received_at,
         due_at=case.due_at,
+        changed=case.alert is not None,
     )

@@ -50,5 +50,10 @@ def readers(case: CaseView) -> tuple[ReviewView, ...]:
     return tuple(review for review in case.standing if review.kind in READS)
 
 
+def asks_first(state: CaseState, role: Role, *, blind_first_read: bool) -> bool:
+    """Whether a case in this state, of a portal that asks for it or not, wants a first opinion before anything else is seen."""
+    return blind_first_read and state in BEFORE_OPINION and role is not Role.ADMIN
+
+
 def _asks_first(case: CaseView, user: SignedIn) -> bool:
-    return case.blind_first_read and case.state in BEFORE_OPINION and user.role is not Role.ADMIN
+    return asks_first(case.state, user.role, blind_first_read=case.blind_first_read)

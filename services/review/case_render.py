@@ -14,6 +14,7 @@ from services.review.lease_view import lease_view
 from services.review.opinion_form import OpinionForm, opinion_form
 from services.review.quiet import Quiet
 from services.review.reads_view import closed_view, reads_view
+from services.review.trail_strip_view import trail_strip
 
 
 def offered_form(sheet: Sheet) -> DecisionForm | None:
@@ -44,6 +45,7 @@ def case_html(sheet: Sheet, *, form: DecisionForm | None = None, opinion: Opinio
     selected = request.args.get("picture", type=int)
     return render_template(
         "case.html",
+        case_id=sheet.case.id,
         view=case_page_view(sheet.case, now=now, selected=selected, blind=sheet.blind),
         form=form,
         opinion=opinion,
@@ -51,6 +53,8 @@ def case_html(sheet: Sheet, *, form: DecisionForm | None = None, opinion: Opinio
         reads=reads_view(sheet, now),
         glances=[] if sheet.blind else [glance(image) for image in sheet.case.images],
         earlier=earlier_view(sheet.earlier),
+        trail=trail_strip(sheet.trail, sheet.case.id, sheet.user),
+        same_lesion=sheet.same_lesion,
         models=() if sheet.blind else models_view(sheet.models),
         lease=lease_view(sheet.claim, sheet.user.user_id),
         decided=decided,

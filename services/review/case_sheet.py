@@ -14,9 +14,11 @@ from services.records.opinions import OpinionView, case_opinions
 from services.records.reads import find_person
 from services.records.states import CaseState, ReviewKind
 from services.records.templates import TemplateView, note_templates
+from services.records.trails import CaseTrail, case_trail
 from services.records.views import CaseView
 from services.records.worklist import case_page
 from services.review import blind, reader
+from services.review.lesion_identity_view import SameLesion, open_same_lesion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,8 @@ class Sheet:
     claim: ClaimView | None
     opinions: tuple[OpinionView, ...]
     earlier: tuple[EarlierCase, ...]
+    trail: CaseTrail | None
+    same_lesion: SameLesion | None
     models: tuple[UsedModel, ...]
     templates: tuple[TemplateView, ...]
 
@@ -54,6 +58,7 @@ def open_sheet(records: Session, user: SignedIn, case_id: UUID) -> Sheet:
     case = case_page(session=records, tenant_ids=user.tenant_ids, case_id=case_id, user_id=user.user_id)
     opinions = case_opinions(session=records, tenant_ids=user.tenant_ids, case_id=case_id)
     kind, refusal = next_step(records, case, user)
+    is_blind, claim = blind.is_blind(case, user, opinions), _claim(records, case, user) if kind else None
     versions = {image.analysis.pipeline_version for image in case.images if image.analysis}
     return Sheet(
         case=blind.without_others(case, user),
@@ -61,10 +66,12 @@ def open_sheet(records: Session, user: SignedIn, case_id: UUID) -> Sheet:
         kind=kind,
         refusal=refusal,
         amendable=_may_amend(case, user),
-        blind=blind.is_blind(case, user, opinions),
-        claim=_claim(records, case, user) if kind else None,
+        blind=is_blind,
+        claim=claim,
         opinions=blind.visible_opinions(case, user, opinions),
         earlier=earlier_cases(session=records, tenant_ids=user.tenant_ids, case_id=case_id),
+        trail=case_trail(session=records, tenant_ids=user.tenant_ids, case_id=case_id, user_id=user.user_id),
+        same_lesion=None if is_blind else _same_lesion(records, case, user, claim),
         models=used_models(session=records, pipeline_versions=versions),
         templates=note_templates(session=records, tenant_ids=[case.tenant_id], user_id=user.user_id),
     )
@@ -87,6 +94,11 @@ def _may_amend(case: CaseView, user: SignedIn) -> bool:
         return False
     person = reading.Person(user.user_id, user.role)
     return reading.refusal(kind=ReviewKind.AMENDMENT, person=person, readers=(), decided_by=case.final.user_id) is None
+
+
+def _same_lesion(records: Session, case: CaseView, user: SignedIn, claim: ClaimView | None) -> SameLesion | None:
+    held = claim is not None and claim.user_id != user.user_id
+    return open_same_lesion(records, user, case_id=case.id, lesion_id=case.lesion_id, others_turn=held)
 
 
 def _claim(records: Session, case: CaseView, user: SignedIn) -> ClaimView | None:

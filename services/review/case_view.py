@@ -38,6 +38,7 @@ class Picture:
     width: int
     height: int
     spacing: float | None
+    calibrate: str
     alt: str
     caption: str
     short: str
@@ -60,6 +61,7 @@ class CasePage:
     """Everything that case.html needs."""
 
     patient: str
+    patient_href: str
     facts: str
     notes: str
     pictures: tuple[Picture, ...]
@@ -77,6 +79,7 @@ def case_page_view(case: CaseView, *, now: datetime, selected: int | None, blind
     made = _bare_picture if blind else _picture
     return CasePage(
         patient=case.patient_reference,
+        patient_href=url_for("patients.patient", patient_id=case.patient_id),
         facts=" · ".join(_headline(case)),
         notes=case.clinical_notes.strip(),
         pictures=tuple(made(case, image, number, chosen, now) for number, image in enumerate(case.images, 1)),
@@ -138,7 +141,8 @@ def _picture(case: CaseView, image: ImageView, number: int, chosen: int, now: da
         explained=finding.bars[0].code if finding and finding.bars else "",
         width=image.width,
         height=image.height,
-        spacing=image.pixel_spacing_mm,
+        spacing=image.ruler_mm_per_px or image.pixel_spacing_mm,
+        calibrate=url_for("calibrations.calibrate", case_id=case.id, image_id=image.id),
         alt=f"Picture {number}, {MODALITIES[image.modality]}, {site_words(case.body_site, case.laterality)}",
         caption=f"{MODALITIES[image.modality]} · {image.width} × {image.height} px",
         short=_short(image, finding),

@@ -1,7 +1,11 @@
 """The reliability of one picture at a glance: `in distribution · sharp · 8.2 mm`."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from services.records.views import ImageView
 from services.review.findings import ISSUES
+from services.review.measures import measures_of
 from services.review.words import listed
 
 
@@ -11,8 +15,7 @@ def glance(image: ImageView) -> str:
         return ""
     finding = image.analysis.finding
     # A reader's outline wins over the model's; until it is measured there is no size to tell.
-    measures = image.outline.measures if image.outline else finding.get("measures")
-    return " · ".join(filter(None, (_distribution(finding.get("ood")), _quality(finding.get("quality")), _size(measures))))
+    return " · ".join(filter(None, (_distribution(finding.get("ood")), _quality(finding.get("quality")), _size(measures_of(image)))))
 
 
 def _distribution(ood: dict[str, object] | None) -> str:
@@ -28,7 +31,7 @@ def _quality(quality: dict[str, list[str]] | None) -> str:
     return listed(issues) if issues else "sharp"
 
 
-def _size(measures: dict[str, float] | None) -> str:
+def _size(measures: Mapping[str, Any] | None) -> str:
     """Millimetres with a source of scale only."""
     if not measures or not measures.get("scale_source") or measures.get("major_diameter_mm") is None:
         return "size relative" if measures else ""

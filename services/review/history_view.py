@@ -11,7 +11,7 @@ from services.review import words
 from services.review.case_view import picture_url, site_words
 from services.review.decision import decision_words
 
-DOES = {ModelKind.SEGMENTER: "outlines", ModelKind.CLASSIFIER: "names"}
+DOES = {ModelKind.SEGMENTER: "outlines", ModelKind.CLASSIFIER: "names", ModelKind.SEQUENCE: "reads the visits"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def take_step(version_id: UUID, step: str) -> ResponseReturnValue:
     return _take(action, version_id)
 
 
-@blueprint.get("/models/rollback/<any(segmenter, classifier):kind>")
+@blueprint.get("/models/rollback/<any(segmenter, classifier, sequence):kind>")
 @reader.only(*MOVERS)
 def rollback_form(kind: str) -> ResponseReturnValue:
     """Shows the version before beside the one in use, and asks for the reason."""
@@ -74,7 +74,7 @@ def rollback_form(kind: str) -> ResponseReturnValue:
         return _step_page(records, ModelAction.ROLLED_BACK, wanted)
 
 
-@blueprint.post("/models/rollback/<any(segmenter, classifier):kind>")
+@blueprint.post("/models/rollback/<any(segmenter, classifier, sequence):kind>")
 @reader.only(*MOVERS)
 def roll_back(kind: str) -> ResponseReturnValue:
     """Brings the version before back into use."""

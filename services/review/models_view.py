@@ -14,7 +14,11 @@ from services.records.states import ModelAction, ModelKind, ModelState
 
 Json = Mapping[str, Any]
 
-KINDS = {ModelKind.SEGMENTER: "Outlines the lesion", ModelKind.CLASSIFIER: "Names the diagnosis"}
+KINDS = {
+    ModelKind.SEGMENTER: "Outlines the lesion",
+    ModelKind.CLASSIFIER: "Names the diagnosis",
+    ModelKind.SEQUENCE: "Reads the visits of a lesion",
+}
 STATES = {
     ModelState.CHAMPION: ("done", "in use"),
     ModelState.SHADOW: ("information", "in shadow: answers, and nobody sees it"),
@@ -27,6 +31,7 @@ STEPS = {
     ModelState.CANDIDATE: (ModelAction.PROMOTED, ModelAction.SHADOWED, ModelAction.RETIRED),
     ModelState.RETIRED: (ModelAction.PROMOTED, ModelAction.SHADOWED),
 }
+IMPOSSIBLE = {(ModelKind.SEQUENCE, ModelAction.SHADOWED)}  # nothing scores series in shadow
 # Figures of the test part come first: nothing was fitted to it. The rest only supports them.
 PARTS = {
     "test": "On pictures held out from training",
@@ -51,11 +56,19 @@ WORDS = {
     "macro": "mean over classes",
     "weighted": "mean over pictures",
     "operating_point": "at the operating point",
+    "last_visit_alone": "from the last visit alone",
+    "progressing": "progressing against stable",
+    "truly": "truly progressing",
+    "truly_of_malignant": "truly progressing, share of malignant",
+    "truly_of_benign": "truly progressing, share of benign",
+    "auroc_of_malignant_lesions": "area under ROC among malignant",
+    "auroc_of_benign_lesions": "area under ROC among benign",
+    "called_by_growth": "called so by growth in diameter",
     "inside": "held-out lesions",
 }
 # The database keeps no order of a card's fields; figures without a place here follow by name.
 ORDER = (
-    *("images", "lesions", "accuracy", "balanced_accuracy", "auroc", "malignant_auroc", "expected_calibration_error"),
+    *("images", "series", "truly", "lesions", "accuracy", "balanced_accuracy", "auroc", "malignant_auroc", "expected_calibration_error"),
     *("jaccard", "thresholded_jaccard", "share_under_0.65", "dice", "target", "coverage", "mean_size"),
 )
 NOT_GROUPS = frozenset({"recall", "precision", "f1", "auroc", "count", "lesion_count", "by_class", "by_size"})
@@ -125,7 +138,7 @@ def model_card(version: ModelVersionView) -> ModelCard:
     mark, state = STATES[version.state]
     return ModelCard(
         id=version.id,
-        steps=STEPS[version.state],
+        steps=tuple(step for step in STEPS[version.state] if (version.kind, step) not in IMPOSSIBLE),
         kind=KINDS[version.kind],
         name=version.name,
         version=version.version,
@@ -152,8 +165,15 @@ def _facts(card: Json) -> list[tuple[str, str]]:
         ("Network", card.get("architecture") or ""),
         ("Sees", ", ".join(filter(None, (crop, size, several)))),
         ("Classes", ", ".join(card.get("classes") or ()) if card.get("task") != "segmentation" else ""),
+        ("Progressing means", _progress(card.get("progressing") or {})),
     )
     return [(label, str(text)) for label, text in facts if text]
+
+
+def _progress(given: Json) -> str:
+    if not given:
+        return ""
+    return f"diameter + {given['grown']:.0%} or contrast + {given['darkened']:.0%} or more, from the first visit to the last"
 
 
 def _operating_point(card: Json) -> tuple[Figure, ...]:
@@ -163,7 +183,14 @@ def _operating_point(card: Json) -> tuple[Figure, ...]:
         "sensitivity": "sensitivity on the pictures that chose it",
         "specificity": "specificity on the pictures that chose it",
     }
-    return tuple(_figure(labels[name], name, point) for name in labels if _is_number(point.get(name)))
+    progress = card.get("progressing") or {}
+    more = {
+        "probability": "progressing from probability",
+        "sensitivity": "sensitivity for progress there",
+        "specificity": "specificity for progress there",
+    }
+    given = ((labels, point), (more, progress))
+    return tuple(_figure(words[name], name, part) for words, part in given for name in words if _is_number(part.get(name)))
 
 
 def _groups(path: str, part: object) -> list[Group]:

@@ -27,14 +27,14 @@ SIGNATURES = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png
 @reader.signed_in
 def view(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
     """The upright picture without metadata; reading it is an audit event."""
-    return _stream(_image(case_id, image_id, audited=True).view_key)
+    return answer_picture(_image(case_id, image_id, audited=True).view_key)
 
 
 @blueprint.get("/mask")
 @reader.signed_in
 def mask(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
     """The outline that counts, PNG: a reader's where one has drawn it, else the latest analysis's."""
-    return _stream(_image(case_id, image_id, answer=True).mask_key)
+    return answer_picture(_image(case_id, image_id, answer=True).mask_key)
 
 
 @blueprint.get("/model-mask")
@@ -42,7 +42,7 @@ def mask(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
 def model_mask(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
     """The latest analysis's mask, PNG; it stays on file whatever readers draw."""
     analysis = _image(case_id, image_id, answer=True).analysis
-    return _stream(analysis.mask_key if analysis else None)
+    return answer_picture(analysis.mask_key if analysis else None)
 
 
 @blueprint.get("/thumbnail")
@@ -50,7 +50,7 @@ def model_mask(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
 def thumbnail(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
     """The small picture of the worklist."""
     analysis = _image(case_id, image_id).analysis
-    return _stream(analysis.thumbnail_key if analysis else None)
+    return answer_picture(analysis.thumbnail_key if analysis else None)
 
 
 @blueprint.get("/heatmap")
@@ -58,7 +58,7 @@ def thumbnail(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
 def heatmap(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
     """Where the evidence for the leading class lies, a grayscale JPEG."""
     analysis = _image(case_id, image_id, answer=True).analysis
-    return _stream(analysis.heatmap_key if analysis else None)
+    return answer_picture(analysis.heatmap_key if analysis else None)
 
 
 @blueprint.get("/hairfree")
@@ -66,7 +66,7 @@ def heatmap(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
 def hairfree(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
     """The picture at working size with its hair painted over, JPEG."""
     analysis = _image(case_id, image_id).analysis
-    return _stream(analysis.hairfree_key if analysis else None)
+    return answer_picture(analysis.hairfree_key if analysis else None)
 
 
 @blueprint.get("/tiles/<int:level>/<int:x>_<int:y>.jpg")
@@ -111,7 +111,8 @@ def _record_reading(records: Session, tenant_id: UUID, image_id: UUID) -> None:
     record_event(session=records, tenant_id=tenant_id, actor=actor, action=AuditAction.IMAGE_READ, subject=subject)
 
 
-def _stream(key: str | None) -> Response:
+def answer_picture(key: str | None) -> Response:
+    """A picture from the object store, for this browser alone. Raises ObjectMissing (no such key or object, or not a picture)."""
     if key is None:
         raise ObjectMissing("no such picture")
     return _answer(reader.desk().objects.get(key), key)

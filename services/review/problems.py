@@ -15,10 +15,12 @@ from services.records.errors import (
     CaseClaimed,
     CaseNotFound,
     DatabaseUnavailable,
+    LesionNotFound,
     ModelNotFound,
     NotReady,
     OpinionGiven,
     OpinionMissing,
+    PatientNotFound,
     ReadRefused,
     UndoRefused,
 )
@@ -63,7 +65,7 @@ def install_problems(app: Flask) -> None:
     """Registers a page for everything that the routes let through."""
     for away in (DatabaseUnavailable, StoreUnavailable):
         app.register_error_handler(away, _unavailable)
-    for absent in (CaseNotFound, ObjectMissing, NotFound, NotKnown, ModelNotFound):
+    for absent in (CaseNotFound, LesionNotFound, PatientNotFound, ObjectMissing, NotFound, NotKnown, ModelNotFound):
         app.register_error_handler(absent, _not_found)
     app.register_error_handler(StaleDecision, _stale)
     app.register_error_handler(AlreadyReviewed, _already_reviewed)

@@ -22,6 +22,7 @@ STATUSES = {
     Status.REVIEWED: "reviewed",
 }
 MARKS = {
+    Mark.CHANGED: "trail alert",
     Mark.SUSPICIOUS: "suspicious",
     Mark.OUT_OF_DISTRIBUTION: "out of distribution",
     Mark.QUALITY: "picture quality",

@@ -119,7 +119,8 @@ def _headline(row: WorklistRow) -> Headline:
 
 
 def _flags(row: WorklistRow) -> list[Flag]:
-    flags = [Flag("attention", FLAGS.get(flag, flag.replace("_", " "))) for flag in row.flags]
+    flags = [Flag("changed", row.alert)] if row.alert else []
+    flags += [Flag("attention", FLAGS.get(flag, flag.replace("_", " "))) for flag in row.flags]
     if row.not_analysed:
         which = "read by hand" if row.outcome is None else "one picture not analysed, read by hand"
         flags.insert(0, Flag("attention", f"{which}: {row.not_analysed}"))

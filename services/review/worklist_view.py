@@ -26,7 +26,7 @@ EMPTY = {
 }
 NARROWED = ("No case fits these filters", "Take a filter away, or look at all waiting cases.")
 NOT_FOUND = ("No case found", "Patients and cases are found by the beginning of their reference.")
-PRESETS = (("urgent", {"urgency": "urgent"}), ("not analysed", {"mark": "not_analysed"}))
+PRESETS = (("urgent", {"urgency": "urgent"}), ("not analysed", {"mark": "not_analysed"}), ("trail alerts", {"mark": "change"}))
 
 
 @dataclass(frozen=True, slots=True)

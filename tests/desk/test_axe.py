@@ -20,7 +20,7 @@ SERIOUS = ("serious", "critical")
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}}
 PUBLIC = ("/sign-in", "/welcome", "/about", "/lesion-types")
 PEOPLE = {
-    Role.DERMATOLOGIST: ("/", "/?status=reviewed", "/models", "/templates"),
+    Role.DERMATOLOGIST: ("/", "/?status=reviewed", "/follow-ups", "/models", "/templates"),
     Role.LEAD: ("/lead/queue", "/lead/readers", "/lead/model", "/lead/drift", "/lead/subgroups"),
     Role.ADMIN: ("/admin/portals", "/admin/users", "/admin/audit", "/account", "/account/password", "/account/second-factor"),
 }

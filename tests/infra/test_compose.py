@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 DOCKERFILE = (ROOT / "infra/docker/Dockerfile").read_text()
 VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
-WITH_SETTINGS = ("migrate", "intake", "review", "worker", "worker-gpu", "beat")
+WITH_SETTINGS = ("migrate", "intake", "review", "worker", "worker-gpu", "change", "beat")
 
 
 def new_secrets() -> dict[str, str]:
@@ -87,6 +87,7 @@ def test_each_process_has_its_own_login(services: dict[str, Any]) -> None:
         "review": "review",
         "worker": "worker",
         "worker-gpu": "worker",
+        "change": "worker",
         "beat": "worker",
         "migrate": postgres.OWNER,
     }

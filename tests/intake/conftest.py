@@ -186,8 +186,8 @@ class Backstage:
             heatmap_key=f"{folder}/heatmap.jpg",
         )
 
-    def confirm(self, portal: Portal, case_id: uuid.UUID) -> None:
-        """A dermatologist confirms melanoma."""
+    def confirm(self, portal: Portal, case_id: uuid.UUID, **plan: Any) -> uuid.UUID:
+        """A dermatologist confirms melanoma; who it was."""
         name = f"{uuid.uuid4().hex}@example.org"
         with self.owner.transaction(tenants=[portal.tenant_id]) as session:
             details: dict[str, Any] = {"email": name, "name": "Dr L", "role": Role.DERMATOLOGIST, "password": "correct horse battery"}
@@ -197,13 +197,15 @@ class Backstage:
                 session=session,
                 tenant_ids=[portal.tenant_id],
                 case_id=case_id,
-                user_id=getattr(user, "id", user),
+                user_id=user,
                 decision=Decision.CONFIRM,
                 diagnosis="MEL",
                 reason=None,
                 note="",
                 shown={},
+                **plan,
             )
+        return user
 
 
 @pytest.fixture(scope="session")

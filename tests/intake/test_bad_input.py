@@ -182,6 +182,11 @@ BODIES: dict[str, tuple[Any, str]] = {
     "true for a number": ({"patient": {"reference": "P", "fitzpatrick": True}}, "case.patient.fitzpatrick"),
     "skin type 7": ({"patient": {"reference": "P", "fitzpatrick": 7}}, "case.patient.fitzpatrick"),
     "more entries than files": (PATIENT | {"images": [{}, {}]}, "case.images"),
+    "a visit to come": (PATIENT | {"visited_at": "2400-01-01T00:00:00Z"}, "case.visited_at"),
+    "a visit before photography": (PATIENT | {"visited_at": "1066-01-01T00:00:00Z"}, "case.visited_at"),
+    "a visit without a zone": (PATIENT | {"visited_at": "2024-01-01T00:00:00"}, "case.visited_at"),
+    "a magnification of nothing": (PATIENT | {"images": [{"magnification": 0}]}, "case.images.0.magnification"),
+    "an absurd spacing": (PATIENT | {"images": [{"pixel_spacing_mm": 5000}]}, "case.images.0.pixel_spacing_mm"),
     "negative spacing": (PATIENT | {"images": [{"pixel_spacing_mm": -1}]}, "case.images.0.pixel_spacing_mm"),
     "a list": ([], "case"),
 }

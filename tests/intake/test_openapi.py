@@ -21,6 +21,12 @@ OPERATIONS = {
     "readMask": ("get", "/v1/cases/{case_id}/images/{image_id}/mask"),
     "readThumbnail": ("get", "/v1/cases/{case_id}/images/{image_id}/thumbnail"),
     "readHeatmap": ("get", "/v1/cases/{case_id}/images/{image_id}/heatmap"),
+    "searchPatient": ("post", "/v1/patients/search"),
+    "listLesions": ("get", "/v1/patients/{patient_id}/lesions"),
+    "readLesion": ("get", "/v1/lesions/{lesion_id}"),
+    "readChanges": ("get", "/v1/lesions/{lesion_id}/changes"),
+    "listFollowUps": ("get", "/v1/follow-ups"),
+    "listEvents": ("get", "/v1/events"),
     "alive": ("get", "/healthz"),
     "ready": ("get", "/readyz"),
 }

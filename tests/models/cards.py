@@ -26,3 +26,17 @@ def segmenter_card(**changes: Any) -> dict[str, Any]:
     """A card of format 2 for a small U-Net, without signatures."""
     plain = {"task": "segmentation", "architecture": "unet_16", "taxonomy": None, "classes": ["lesion"], "quality": None}
     return classifier_card(**{**plain, **changes})
+
+
+def sequence_card(**changes: Any) -> dict[str, Any]:
+    """A card of format 2 for a small network that reads series, without signatures."""
+    series = {
+        "task": "sequence",
+        "architecture": "cnn_lstm",
+        "options": {"filters": 4, "units": 8, "progressing": True},
+        "input": {"side": 64, "crop": "lesion_square"},
+        "views": 4,
+        "quality": None,
+        "progressing": {"visits": 4, "grown": 0.1, "darkened": 0.15},
+    }
+    return classifier_card(**{**series, **changes})

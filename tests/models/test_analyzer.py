@@ -55,6 +55,14 @@ def test_there_is_one_finding_per_picture_in_order_and_a_bad_one_costs_no_other(
         assert answer.probabilities == pytest.approx(alone.probabilities, abs=1e-3)
 
 
+def test_an_embedding_is_a_direction_of_what_the_classifier_saw(analyzer: Analyzer, findings: list[Finding]) -> None:
+    vectors = [np.frombuffer(finding.embedding, "<f2").astype(np.float32) for finding in findings]
+    assert {len(vector) for vector in vectors} == {analyzer.layout.features}
+    assert [float(np.linalg.norm(vector)) for vector in vectors] == pytest.approx([1.0] * len(vectors), abs=2e-3)
+    assert "embedding" not in findings[0].as_json()
+    assert analyzer.analyse([b""])[0].embedding == b""
+
+
 def test_no_pictures_no_findings(analyzer: Analyzer) -> None:
     assert analyzer.analyse([]) == []
 

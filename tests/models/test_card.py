@@ -42,6 +42,10 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "one class": ({"classes": ["MEL"]}, r"two classes or more"),
     "no taxonomy": ({"taxonomy": None}, r"names the taxonomy"),
     "another task": ({"task": "detection"}, r"task: .*'segmentation', 'classification' or 'sequence'"),
+    "progress of a single picture": (
+        {"progressing": {"visits": 3, "grown": 0.1, "darkened": 0.15}},
+        r"progressing is an answer of a sequence: the task is another",
+    ),
     "a figure that is none": ({"metrics": {"auroc": float("nan")}}, r"not a number"),
     "a value that JSON has not": ({"training": {"started": object()}}, r"what JSON cannot"),
     "a newer format": ({"format": 3}, r"format 3, this version reads 2: use the version that wrote it"),
@@ -79,6 +83,7 @@ ANSWERS: dict[str, Any] = {
     "conformal": {"coverage": 0.9},
     "operating_point": {"malignant_probability": 0.2},
     "quality": {"sharpness": 1.0},
+    "progressing": {"visits": 3, "grown": 0.1, "darkened": 0.15},
     "licence": "CC BY 4.0",
     "non_commercial": True,
     "task": "sequence",

@@ -231,7 +231,7 @@ def test_an_unusable_pixel_spacing_is_no_scale(spacing: list[float]) -> None:
     ],
 )
 def test_a_file_says_when_its_picture_was_taken_or_nothing(said: dict[str, str], taken: datetime | None) -> None:
-    assert inspect(dicom(**said)).acquired_at == taken
+    assert inspect(dicom(None, **said)).acquired_at == taken
 
 
 def test_the_view_is_a_jpeg_without_the_patient() -> None:

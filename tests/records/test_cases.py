@@ -7,12 +7,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pydicom.uid import UID
 from sqlalchemy import Connection, text
 
 from services.records import cases
 from services.records.errors import CaseClosed, CaseNotFound, IdempotencyConflict, InvalidCursor, InvalidRecord
 from services.records.listing import CaseList, list_cases
-from services.records.states import CaseState, JobState, Laterality, Sex, Urgency
+from services.records.states import CaseState, JobState, Laterality, Sex, Urgency, VisitSource
 from tests.records.conftest import Statements
 from tests.records.worlds import Portal, Worker, new_image
 
@@ -48,10 +49,10 @@ def test_a_case_is_due_as_the_portal_and_its_urgency_say(portal: Portal, urgency
     assert accepted.due_at - accepted.received_at == timedelta(hours=hours)
 
 
-def test_accepting_a_case_takes_seven_statements_whatever_its_size(portal: Portal, statements: Statements) -> None:
+def test_accepting_a_case_takes_seven_statements_whatever_its_size_and_one_for_its_key(portal: Portal, statements: Statements) -> None:
     statements.clear()
     portal.submit(key=KEY)
-    assert len(statements) == 7
+    assert len(statements) == 8
     assert "audit_events" in statements[-1]
     statements.clear()
     portal.submit(images=20, lesion_reference="L-1")
@@ -92,7 +93,30 @@ def test_a_lesion_without_a_reference_is_a_new_one_each_time(portal: Portal, beh
     portal.submit(body_site="back")
     portal.submit(body_site="back")
     portal.submit()
-    assert count(behind, "lesions") == 2
+    assert count(behind, "lesions") == 3
+
+
+def test_a_visit_is_dated_by_the_portal_else_by_its_receipt(portal: Portal, behind: Connection) -> None:
+    taken = datetime(2024, 3, 1, 9, 30, tzinfo=UTC)
+    for case_id, source in (
+        (portal.submit(visited_at=taken, visit_source=VisitSource.PORTAL).id, "portal"),
+        (portal.submit().id, "receipt"),
+    ):
+        query = text("SELECT visited_at, received_at, visit_source FROM cases WHERE id = :id")
+        row = behind.execute(query, {"id": case_id}).one()
+        assert (row.visited_at, row.visit_source) == (taken if source == "portal" else row.received_at, source)
+
+
+def test_every_lesion_has_a_dicom_uid_of_its_own_from_the_first_case_on(portal: Portal, behind: Connection) -> None:
+    query = "SELECT tracking_uid FROM lesions"
+    portal.submit(lesion_reference="L-1")
+    minted = behind.exec_driver_sql(query).scalars().all()
+    portal.submit(lesion_reference="L-1")
+    assert behind.exec_driver_sql(query).scalars().all() == minted
+    portal.submit()
+    uids = behind.exec_driver_sql(query).scalars().all()
+    assert len(set(uids)) == 2
+    assert all(UID(uid).is_valid for uid in uids)
 
 
 def test_first_cases_of_one_patient_at_once_share_the_patient(portal: Portal, behind: Connection) -> None:

@@ -56,10 +56,16 @@ def test_the_worker_sees_the_work_of_all_tenants(both: tuple[Portal, Portal]) ->
         assert set(session.scalars(text("SELECT tenant_id FROM jobs"))) == {portal.tenant_id, other.tenant_id}
 
 
-@pytest.mark.parametrize("table", ["patients", "users", "api_keys", "reviews", "memberships", "audit_events", "audit_heads"])
+@pytest.mark.parametrize("table", ["patients", "users", "api_keys", "memberships", "audit_events", "audit_heads"])
 def test_the_worker_may_not_read_people(both: tuple[Portal, Portal], table: str) -> None:
     with pytest.raises(ProgrammingError, match="permission denied"), both[0].logins.worker.transaction() as session:
         session.execute(text(f"SELECT 1 FROM {table}"))
+
+
+@pytest.mark.parametrize("column", ["diagnosis", "note", "reason", "shown", "user_id", "rationale"])
+def test_the_worker_may_not_read_what_was_decided(both: tuple[Portal, Portal], column: str) -> None:
+    with pytest.raises(ProgrammingError, match="permission denied"), both[0].logins.worker.transaction() as session:
+        session.execute(text(f"SELECT {column} FROM reviews"))
 
 
 @pytest.mark.parametrize("statement", ["UPDATE cases SET state = 'queued', reviewed_at = NULL", "UPDATE cases SET reviewed_at = now()"])

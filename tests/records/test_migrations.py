@@ -1,7 +1,9 @@
 """The schema: history and models agree, and the rights are no wider than they must be."""
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
+from uuid import UUID
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -141,3 +143,43 @@ def test_the_group_roles_cannot_log_in_or_pass_row_level_security(migrated: Conn
 def test_what_was_said_decided_or_done_cannot_be_changed_even_by_the_owner(migrated: Connection, table: str, change: str) -> None:
     with pytest.raises(Exception, match=f"{table} is append-only"):
         migrated.execute(text(change.format(table)))
+
+
+OLD_DATA = """
+    INSERT INTO tenants (id, name, slug, urgent_hours, soon_hours, routine_hours)
+        VALUES ('00000000-0000-4000-8000-000000000001', 'Portal', 'portal', 24, 72, 336);
+    INSERT INTO users (id, email, name, role, state, password_hash)
+        VALUES ('00000000-0000-4000-8000-000000000002', 'd@clinic.example', 'Dr D', 'dermatologist', 'active', 'x');
+    INSERT INTO patients (id, tenant_id, reference)
+        VALUES ('00000000-0000-4000-8000-000000000003', '00000000-0000-4000-8000-000000000001', 'P-1');
+    INSERT INTO lesions (id, tenant_id, patient_id, reference)
+        SELECT 'f0000000-0000-4000-8000-00000000000f', tenant_id, id, 'L-1' FROM patients;
+    INSERT INTO cases (id, tenant_id, patient_id, lesion_id, urgency, state, received_at, due_at)
+        SELECT gen_random_uuid(), '00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000003', lesion::uuid,
+            'routine', 'awaiting_review', received::timestamptz, received::timestamptz + interval '14 days'
+        FROM (VALUES ('f0000000-0000-4000-8000-00000000000f', '2026-01-10'), ('f0000000-0000-4000-8000-00000000000f', '2026-05-10'),
+            (NULL, '2026-06-10'), (NULL, '2026-06-11')) AS old (lesion, received);
+    INSERT INTO reviews (id, tenant_id, case_id, user_id, decision, diagnosis, shown, management, follow_up_months, created_at)
+        SELECT gen_random_uuid(), tenant_id, id, '00000000-0000-4000-8000-000000000002', 'confirm', 'NV', '{}', 'follow_up', 1, '2026-01-31'
+        FROM cases LIMIT 1;
+"""
+
+
+def test_cases_from_before_the_trail_become_visits(scratch: URL, scratch_engine: Engine) -> None:
+    url = scratch.render_as_string(hide_password=False)
+    upgrade(url, "0004")
+    with scratch_engine.begin() as connection:
+        connection.exec_driver_sql(OLD_DATA.replace("%", "%%"))
+    upgrade(url)
+    with scratch_engine.connect() as connection:
+        visits = connection.exec_driver_sql(
+            "SELECT lesion_id, visited_at = received_at, trail_due_at IS NOT NULL FROM cases ORDER BY received_at"
+        ).all()
+        lesions = connection.exec_driver_sql("SELECT id, tracking_uid FROM lesions").all()
+        planned = connection.exec_driver_sql("SELECT follow_up_on FROM reviews").scalar_one()
+    assert len({lesion for lesion, _, _ in visits}) == 3
+    assert all(dated for _, dated, _ in visits)
+    # Of the lesion that was seen twice, the newest visit waits for its comparison; of the others there is nothing to compare.
+    assert [due for _, _, due in visits] == [False, True, False, False]
+    assert {uid for _, uid in lesions} == {f"2.25.{UUID(str(lesion)).int}" for lesion, _ in lesions}
+    assert planned == date(2026, 2, 28)

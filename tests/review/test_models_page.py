@@ -107,3 +107,23 @@ def test_every_role_reads_the_page_and_nobody_else(clinic: Clinic, tenant: UUID,
     browser.sign_in()
     assert browser.get("/models").status_code == 200
     assert 'href="/models"' in browser.get("/").text
+
+
+def test_a_sequence_model_says_what_progressing_means_and_has_no_shadow(clinic: Clinic, tenant: UUID, browser: Browser) -> None:
+    progressing = {"visits": 3, "grown": 0.1, "darkened": 0.15, "probability": 0.4, "sensitivity": 0.8, "specificity": 0.9}
+    metrics = {"test": {"images": 900, "progressing": {"series": 900, "auroc": 0.91, "auroc_95": [0.88, 0.93]}}}
+    for digest in ("0123456789ab", "ba9876543210"):
+        register(clinic, ModelKind.SEQUENCE, digest, task="sequence", progressing=progressing, metrics=metrics)
+    clinic.user(tenant, role=Role.LEAD, name="Dr Head")
+    browser.sign_in()
+    page = browser.get("/models")
+    words = words_of(page)
+    for part in (
+        "Reads the visits of a lesion MobileNetV2, two classes 2 in use digest 0123456789ab",
+        "Progressing means diameter + 10% or contrast + 15% or more, from the first visit to the last",
+        "progressing from probability 0.400",
+        "On pictures held out from training: progressing against stable series 900",
+    ):
+        assert part in words
+    assert "/promote" in page.text
+    assert "/shadow" not in page.text

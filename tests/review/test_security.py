@@ -226,13 +226,15 @@ def test_another_tenants_case_is_not_found_by_any_address(clinic: Clinic, tenant
             if "GET" in (rule.methods or ()):
                 assert browser.get(address, buffered=True).status_code == 404, rule.endpoint
             if "POST" in (rule.methods or ()):
-                answer = browser.client.post(address, data={"csrf_token": form_token, "decision": "confirm", "seen": [], "reason": "x"})
+                said = {"decision": "confirm", "seen": [], "reason": "x", "length_px": "100", "length_mm": "1"}
+                answer = browser.client.post(address, data={"csrf_token": form_token, **said})
                 # A script that asks for a lease is told that it has none.
-                given = answer.get_json() if answer.is_json else {"mine": answer.status_code not in (400, 403, 404), "holder": ""}
+                told = answer.is_json and answer.status_code == 200
+                given = answer.get_json() if told else {"mine": answer.status_code not in (400, 403, 404), "holder": ""}
                 assert (given["mine"], given["holder"]) == (False, ""), rule.endpoint
     with superuser_engine.connect() as connection:
         assert connection.execute(text("SELECT state FROM cases")).scalar_one() == "awaiting_review"
-        for table in ("reviews", "case_claims", "first_opinions", "outlines"):
+        for table in ("reviews", "case_claims", "first_opinions", "outlines", "calibrations", "lesion_events"):
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() == 0
 
 

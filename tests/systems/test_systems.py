@@ -16,6 +16,7 @@ from infra.demo.portal import Accepted, Portal
 from infra.local import LocalStack
 from models.analyzer import Analyzer
 from models.bundle import SHIPPED, load_bundle
+from models.change.sequence import SequenceReader
 from models.synthetic import draw
 from models.taxonomy import taxonomy_of
 from models.training.recipe import RECIPES, load_recipe
@@ -109,6 +110,22 @@ def test_a_segmenter_is_trained_measured_bundled_and_served(
     shutil.copytree(SHIPPED / "classifier", tmp_path / "bundles" / "classifier")
     image = answer_to_a_request(running, portal, Analyzer.load(bundles=tmp_path / "bundles", segmenter=name, device="cpu"))
     assert image["state"] == "done"
+
+
+def test_the_sequence_model_is_trained_measured_bundled_and_reads_visits(data: Path, tmp_path: Path) -> None:
+    bundle = smoked("sequence", data, tmp_path)
+    said = (bundle / "README.md").read_text()
+    assert "progressing against stable" in said
+    assert "not defined for a single visit" in said
+    drawn = [draw(seed=1, width=320, height=240, area=area) for area in (0.05, 0.12)]
+    reader = SequenceReader.load(bundle)
+    answer = reader.read([each.rgb for each in drawn], masks=[each.mask for each in drawn], days=[0, 180])
+    assert answer.progressing_probability is not None
+    assert answer.digest == load_bundle(bundle).digest
+    out = tmp_path / "report"
+    run("evaluate", bundle, "--data", data, "--out", out)
+    titles = [section["title"] for section in json.loads((out / "report.json").read_text())["sections"]]
+    assert "Series: progressing against stable" in titles
 
 
 def test_two_bundles_are_compared_in_one_report(data: Path, tmp_path: Path) -> None:

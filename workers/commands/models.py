@@ -67,7 +67,7 @@ def list_versions(kind: str | None, as_json: bool) -> None:
 def add(folder: Path, reason: str, by: str | None) -> None:
     """Make the bundle in FOLDER known as a candidate, before a worker that has it starts."""
     from models.bundle import BundleError, load_bundle
-    from models.card import Task
+    from models.card import kind_of
 
     try:
         found = load_bundle(folder)
@@ -76,7 +76,7 @@ def add(folder: Path, reason: str, by: str | None) -> None:
     with owner_transaction() as session:
         version = registry.register_model_version(
             session=session,
-            kind=ModelKind(Task(found.card["task"]).kind),
+            kind=ModelKind(kind_of(found.card)),
             digest=found.digest,
             name=found.card["name"],
             version=found.card["version"],

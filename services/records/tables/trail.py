@@ -21,6 +21,7 @@ class LesionEvent(Owned, Base):
     __table_args__ = (
         Index("ix_lesion_events_lesion_id", "lesion_id", "created_at"),
         Index("ix_lesion_events_other_lesion_id", "other_lesion_id", "created_at"),
+        Index("ix_lesion_events_case_id", "case_id", "created_at", postgresql_where="case_id IS NOT NULL"),
     )
 
     lesion_id: Mapped[UUID] = mapped_column(ForeignKey("lesions.id"))
@@ -160,17 +161,12 @@ class Reminder(Owned, Base):
 
 
 class PortalEvent(Owned, Base):
-    """What a portal should know, written in the transaction of what happened. Append-only.
-
-    ``transaction_id``: readers stop before the oldest transaction that is still running, so that a cursor never passes an event that
-    commits late.
-    """
+    """What a portal should know, written in the transaction of what happened. Append-only; ``sequence`` is the order of the commits."""
 
     __tablename__ = "portal_events"
     __table_args__ = (UniqueConstraint("sequence"), Index("ix_portal_events_order", "tenant_id", "sequence"))
 
     sequence: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
-    transaction_id: Mapped[int] = mapped_column(BigInteger, server_default=text("pg_current_xact_id()::text::bigint"))
     kind: Mapped[str]
     subject_kind: Mapped[str]
     subject_id: Mapped[UUID]

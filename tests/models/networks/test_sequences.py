@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.networks import Network, build_network
-from models.networks.sequence import log_days
+from models.networks.sequence import CnnLstm, log_days
 from tests.models.networks.contract import ClassifierContract, Options, ServesAnySide
 
 
@@ -94,3 +94,34 @@ def test_series_that_do_not_fit_together_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=remedy):
         small()(torch.zeros(shape), gaps, lengths)
+
+
+class TestProgressing:
+    """The second answer: whether the lesion changed from its first to its last visit."""
+
+    @pytest.fixture
+    def network(self) -> CnnLstm:
+        torch.manual_seed(3)
+        built = build_network(architecture="cnn_lstm", classes=3, filters=4, units=8, progressing=True).eval()
+        assert isinstance(built, CnnLstm)
+        return built
+
+    def test_both_answers_of_a_series_are_the_same_alone_and_among_longer_ones(self, network: CnnLstm) -> None:
+        pictures, gaps = torch.randn(2, 4, 3, 32, 32), torch.rand(2, 4) * 100
+        with torch.inference_mode():
+            together = network.answers(pictures, gaps, torch.tensor([2, 4]))
+            alone = network.answers(pictures[:1, :2], gaps[:1, :2])
+        for many, one in zip(together, alone, strict=True):
+            torch.testing.assert_close(many[:1], one, atol=1e-5, rtol=1e-4)
+        assert (together[0].shape, together[1].shape) == ((2, 3), (2,))
+
+    def test_the_classes_are_those_of_the_single_answer(self, network: CnnLstm) -> None:
+        pictures, gaps = torch.randn(2, 3, 3, 32, 32), torch.rand(2, 3) * 100
+        with torch.inference_mode():
+            torch.testing.assert_close(network.answers(pictures, gaps)[0], network(pictures, gaps))
+
+    def test_a_network_without_it_says_how_to_get_it(self) -> None:
+        plain = small()
+        assert isinstance(plain, CnnLstm)
+        with pytest.raises(ValueError, match="build it with the option progressing"):
+            plain.answers(torch.zeros(1, 2, 3, 32, 32))

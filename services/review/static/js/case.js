@@ -4,6 +4,7 @@ import { installEditor } from "./editor_case.js";
 import { isPlainKey, isTyping } from "./keys.js";
 import { installMeasures } from "./measures.js";
 import { installOverlays, toggle } from "./overlays.js";
+import { sayPlace } from "./place.js";
 import { installRuler, toggleRuler } from "./ruler.js";
 import { count, current, fit, installViewer, onMove, onShow, panBy, scale, show, toggleActual, zoomBy } from "./viewer.js";
 
@@ -22,6 +23,7 @@ const KEYS = {
   "-": () => zoomBy(1 / ZOOM),
   0: fit,
   q: () => document.querySelector("[data-key=q]").click(),
+  v: () => document.querySelector("[data-key=v]")?.click(),
 };
 const PANS = { ArrowLeft: [-PAN, 0], ArrowRight: [PAN, 0], ArrowUp: [0, -PAN], ArrowDown: [0, PAN] };
 
@@ -79,3 +81,4 @@ document.addEventListener("keydown", onKey);
 installDecision();
 installEditor();
 installMeasures();
+sayPlace();

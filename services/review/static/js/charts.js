@@ -6,12 +6,12 @@ probe.hidden = true;
 document.body.append(probe);
 
 // Canvas does not resolve light-dark(): the browser does, in a computed colour.
-function colour(token) {
+export function colour(token) {
   probe.style.color = `var(--${token})`;
   return getComputedStyle(probe).color;
 }
 
-function faded(token, percent) {
+export function faded(token, percent) {
   probe.style.color = `color-mix(in srgb, var(--${token}) ${percent}%, transparent)`;
   return getComputedStyle(probe).color;
 }

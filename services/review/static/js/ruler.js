@@ -1,4 +1,5 @@
 // The ruler: two points on the picture, by mouse, touch or keyboard; their distance in px, and in mm where the scale is known.
+import { buildScale, offerScale, typeScale } from "./ruler_scale.js";
 import { current, onMove, onShow, scale, toImage, toScreen } from "./viewer.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -77,14 +78,21 @@ function place(point) {
   points = points.length === 2 ? [point] : [...points, point];
   cross = point;
   draw();
+  offerScale(points.length === 2 ? length() : null);
   say();
+}
+
+function scaled() {
+  draw();
+  say();
+  layer.focus({ preventScroll: true });
 }
 
 function say() {
   const said = [
     "Ruler on. Arrow keys move the cross, Enter sets the first point, Escape ends.",
     "First point set. Move to the second point and press Enter.",
-    () => `Length ${words()}. Enter begins anew.`,
+    () => `Length ${words()}. Enter begins anew${current().calibrate ? "; m tells how many millimetres this line is" : ""}.`,
   ][points.length];
   layer.querySelector("[role=status]").textContent = typeof said === "function" ? said() : said;
 }
@@ -101,6 +109,7 @@ function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (ARROWS[event.key]) moveCross(event);
   else if (event.key === "Enter") place(cross);
+  else if (event.key === "m" && points.length === 2) typeScale();
   else if (event.key === "Escape") setRuler(false);
   else return;
   // Enter confirms a diagnosis and the arrows change the picture: not while a length is taken.
@@ -139,6 +148,7 @@ function build() {
   status.className = "visually-hidden";
   status.setAttribute("role", "status");
   made.addEventListener("keydown", onKey);
+  made.append(buildScale({ done: scaled, back: () => made.focus({ preventScroll: true }) }));
   return made;
 }
 
@@ -151,6 +161,7 @@ export function setRuler(on) {
   layer.hidden = !on;
   current().box.classList.toggle("measuring", on);
   points = [];
+  offerScale(null);
   if (!on) {
     current().box.focus({ preventScroll: true });
     return;

@@ -27,7 +27,7 @@ function declineStyleElement() {
   document.head.append(decoy);
 }
 
-function open(host) {
+export function open(host) {
   declineStyleElement();
   return window.OpenSeadragon({
     element: host,
@@ -66,7 +66,7 @@ function follow(viewer, layer, aspect, moved) {
   viewer.addHandler("resize", () => requestAnimationFrame(place));
 }
 
-function load(viewer, picture, { loaded, failed }) {
+export function load(viewer, picture, { loaded, failed }) {
   const whole = { type: "image", url: picture.src };
   const add = (source, onError) => {
     let seen = false;

@@ -13,7 +13,7 @@ let chosen = pictures.find((picture) => !picture.element.hidden);
 let asked = 0;
 
 function read(element) {
-  const { picture, image, src, thumbnail, tiles, mask, width, height, spacing } = element.dataset;
+  const { picture, image, src, thumbnail, tiles, mask, width, height, spacing, calibrate } = element.dataset;
   return {
     number: Number(picture),
     id: image,
@@ -25,6 +25,8 @@ function read(element) {
     height: Number(height),
     // Millimetres per pixel of the upright original; NaN where nobody said.
     spacing: Number(spacing ?? NaN),
+    // Where a scale is sent that a reader takes from a ruler in the picture; undefined for who may not.
+    calibrate,
     alt: element.querySelector("[data-host]").getAttribute("aria-label"),
     element,
     box: element.querySelector(".light-box"),
