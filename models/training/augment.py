@@ -92,6 +92,17 @@ def random_affine(count: int, *, augment: Augment, device: torch.device | None =
     return torch.stack([x_axis, y_axis], 1)
 
 
+def series_views(count: int, visits: int, *, augment: Augment, device: torch.device | None = None) -> torch.Tensor:
+    """N×T×2×3 matrices: each series turned (and flipped) as one, for a lesion has no upright, and each of its visits by itself.
+
+    No visit is mirrored against another, as none is in life.
+    """
+    own = random_affine(count * visits, augment=augment.model_copy(update={"flips": False}), device=device)
+    turns = Augment(flips=augment.flips, rotation=180 if augment.flips else 0)
+    whole = random_affine(count, augment=turns, device=device)[:, :, :2].repeat_interleave(visits, 0)
+    return torch.cat([own[:, :, :2] @ whole, own[:, :, 2:]], 2).reshape(count, visits, 2, 3)
+
+
 def inside_squares(theta: torch.Tensor, squares: torch.Tensor) -> torch.Tensor:
     """The views N×2×3 laid into the squares N×3: a view of the square instead of the whole picture."""
     half = squares[:, 2, None]

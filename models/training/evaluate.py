@@ -8,17 +8,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from models.bundle import SHIPPED, Bundle, BundleError, load_bundle
+from models.change.sequence import SequenceReader
 from models.datasets import DatasetError, Record, Split
 from models.evaluation.figures import comparison_figures
 from models.evaluation.report import Section, SectionKind
 from models.taxonomy import taxonomy_of
 from models.training.calibration import Calibrated
-from models.training.figures import class_sections, outline_sections, outside_scores
+from models.training.figures import class_sections, history_sections, outline_sections, outside_scores
 from models.training.package import untrained_classifier
 from models.training.recipe import Recipe, RecipeError, Task
 from models.training.report import report_of
 from models.training.run import parts_of, records_of
 from models.training.seen import analyzer_of, outlines_of, seen_by
+from models.training.series import series_sections, series_seen_by
 
 OUTLINE_METRICS = ("jaccard", "thresholded_jaccard", "dice")
 CLASS_METRICS = ("accuracy", "balanced_accuracy", "macro.f1", "weighted.f1", "malignant_auroc")
@@ -73,6 +75,9 @@ def _measured(bundle: Bundle, question: Question, segmenter: Path) -> list[Secti
     if Task(bundle.card["task"]) is Task.SEGMENTATION:
         analyzer = analyzer_of(segmenter=bundle, classifier=untrained_classifier())
         return outline_sections(outlines_of(analyzer, records, title=bundle.card["name"]), history)
+    if bundle.card["progressing"]:
+        series = series_seen_by(SequenceReader(bundle), records, recipe=_recipe_of(bundle, question), title=bundle.card["name"])
+        return [*series_sections(series, bundle.card), *history_sections(history)]
     if not bundle.card["ood"] or not bundle.card["conformal"]:
         raise BundleError(f"{bundle.card['name']} was never calibrated: package it with dermatrail train")
     analyzer = analyzer_of(segmenter=load_bundle(segmenter), classifier=bundle)

@@ -65,7 +65,7 @@ def class_sections(seen: Seen, calibrated: Calibrated, outside: dict[str, NDArra
         inside = calibrated.strangeness(seen)
         figures = ood_figures(inside=inside, groups=seen.lesions, outside=outside, threshold=calibrated.ood_threshold)
         sections.append(Section(kind=SectionKind.OOD, figures=figures))
-    return sections + _history(history)
+    return sections + history_sections(history)
 
 
 def outline_sections(scores: OutlineScores, history: History) -> list[Section]:
@@ -73,7 +73,7 @@ def outline_sections(scores: OutlineScores, history: History) -> list[Section]:
     return [
         Section(kind=SectionKind.SEGMENTATION, figures=segmentation_figures(scores)),
         Section(kind=SectionKind.SUBGROUPS, figures=subgroup_figures(scores)),
-        *_history(history),
+        *history_sections(history),
     ]
 
 
@@ -89,5 +89,6 @@ def _conformal(seen: Seen, calibrated: Calibrated) -> dict[str, Any]:
     )
 
 
-def _history(history: History) -> list[Section]:
+def history_sections(history: History) -> list[Section]:
+    """The section of the epochs, where there were any."""
     return [Section(kind=SectionKind.HISTORY, figures=history_figures(history))] if history else []

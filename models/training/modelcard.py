@@ -18,6 +18,15 @@ HEADLINES = {
     "dice": "Dice",
     "share_under_0.65": "share of images under 0.65",
 }
+PROGRESS = {
+    "auroc": "AUROC",
+    "auroc_of_malignant_lesions": "AUROC among malignant lesions",
+    "auroc_of_benign_lesions": "AUROC among benign lesions",
+    "expected_calibration_error": "expected calibration error",
+    "sensitivity_at_specificity_0.80": "sensitivity at specificity 0.80",
+    "sensitivity_at_specificity_0.90": "sensitivity at specificity 0.90",
+    "sensitivity_at_specificity_0.95": "sensitivity at specificity 0.95",
+}
 
 
 def write_card(folder: Path, card: Mapping[str, Any]) -> Path:
@@ -71,7 +80,8 @@ def _facts(card: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _figures(part: str, figures: Mapping[str, Any]) -> Iterator[str]:
-    yield f"## Figures on the {part} part ({figures['images']} images, 95 % intervals by lesion)"
+    of = "series, each from one image" if figures.get("progressing") else "images"
+    yield f"## Figures on the {part} part ({figures['images']} {of}, 95 % intervals by lesion)"
     yield ""
     yield "| figure | value | 95 % |"
     yield "|---|---|---|"
@@ -85,6 +95,8 @@ def _figures(part: str, figures: Mapping[str, Any]) -> Iterator[str]:
             f"specificity {point['specificity']:.3f}."
         )
         yield ""
+    if progress := figures.get("progressing"):
+        yield from _progress(progress, figures["last_visit_alone"])
     if sets := figures.get("conformal"):
         promised, size = f"{sets['target']:.2f} promised", f"{sets['mean_size']:.2f} classes on average"
         yield f"Prediction sets: {sets['coverage']:.3f} covered ({promised}), {size}."
@@ -96,6 +108,31 @@ def _figures(part: str, figures: Mapping[str, Any]) -> Iterator[str]:
             values = (_share(figures["precision"].get(code)), _share(recall[code]))
             yield f"| {code} | {figures['count'].get(code, 0)} | {values[0]} | {values[1]} |"
         yield ""
+
+
+def _progress(figures: Mapping[str, Any], alone: Mapping[str, Any]) -> Iterator[str]:
+    """What a network that reads series says of progress, and of malignancy from the last visit alone."""
+    yield f"AUROC of malignancy from the last visit alone: {_share(alone['malignant_auroc'])} ({_interval(alone['malignant_auroc_95'])})."
+    yield ""
+    yield (
+        f"Progressing in truth: {figures['truly']} of {figures['series']} series ({_share(figures['truly_of_malignant'])} of malignant, "
+        f"{_share(figures['truly_of_benign'])} of benign lesions)."
+    )
+    yield ""
+    yield "| progressing against stable | value | 95 % |"
+    yield "|---|---|---|"
+    for key, name in PROGRESS.items():
+        if figures.get(key) is not None:
+            yield f"| {name} | {figures[key]:.3f} | {_interval(figures.get(f'{key}_95'))} |"
+    point = figures["at_the_threshold"]
+    for name in ("sensitivity", "specificity"):
+        if point.get(name) is not None:
+            yield f"| {name} from {point['probability']:.3f} on | {point[name]:.3f} | {_interval(point.get(f'{name}_95'))} |"
+    called = figures["called_by_growth"]
+    for band, share in called.items():
+        if not band.endswith("_95"):
+            yield f"| called progressing, diameter grown by {band} | {_share(share)} | {_interval(called[f'{band}_95'])} |"
+    yield ""
 
 
 def _strangers(card: Mapping[str, Any]) -> Iterator[str]:

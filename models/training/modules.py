@@ -1,6 +1,7 @@
 """What is learnt in one step: lightning modules around a network, one per task."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import lightning
 import numpy as np
@@ -8,10 +9,11 @@ import torch
 from torch import nn
 from torchvision import tv_tensors
 
+from models.networks.sequence import CnnLstm
 from models.preprocess import normalise
 from models.training import losses
-from models.training.augment import RandomColour, RandomView, Squares, inside_squares, warp
-from models.training.evolution import simulate
+from models.training.augment import RandomColour, RandomView, Squares, inside_squares, series_views, warp
+from models.training.evolution import Course, Look, course_of, visits_of
 from models.training.recipe import Recipe
 from models.training.schedule import optimiser_of, phase_of
 
@@ -117,33 +119,69 @@ class Classification(Teacher):
 
 
 class Series(Classification):
-    """Simulated visits of each lesion against its label; see models.training.evolution."""
+    """Simulated visits of each lesion against its label and against what became of it; see models.training.evolution."""
 
     def loss_of(self, batch: Batch) -> torch.Tensor:
-        """Cross-entropy of the whole series."""
-        visits = self.visits_of(batch, still=False)
-        return self.loss_of_logits(self.network(*visits).float(), batch["labels"])
+        """Cross-entropy of the whole series, and where the network says whether it progresses, that of this answer beside it."""
+        series = self.series_of(batch)
+        if not self.progresses:
+            return self.loss_of_logits(self.network(*series.inputs).float(), batch["labels"])
+        logits, progress = self.reader.answers(*series.inputs)
+        several = series.course.lengths > 1  # one visit cannot progress
+        gained = nn.functional.binary_cross_entropy_with_logits(progress.float(), series.course.progressing.float(), weight=several.float())
+        return self.loss_of_logits(logits.float(), batch["labels"]) + self.recipe.training.progress_weight * gained
 
     def answer(self, batch: Batch) -> tuple[torch.Tensor, ...]:
-        """Logits of series that are the same ones every epoch, and labels."""
+        """Logits of series that are the same ones every epoch, and labels; then logits of progressing, its truth, and visits."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(batch["labels"].sum()) + len(batch["labels"]))
-            return self.network(*self.visits_of(batch, still=True)), batch["labels"]
+            series = self.series_of(batch)
+        if not self.progresses:
+            return self.network(*series.inputs), batch["labels"]
+        logits, progress = self.reader.answers(*series.inputs)
+        return logits, batch["labels"], progress, series.course.progressing, series.course.lengths
 
-    def visits_of(self, batch: Batch, *, still: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """N×T×3×side×side normalised, gaps N×T in days, lengths N; every visit has its own view and light unless ``still``."""
-        side, squares = self.recipe.input.side, batch["squares"]
-        longest = self.recipe.training.visits
-        eye = torch.eye(2, 3, device=squares.device).expand(len(squares), 2, 3)
-        both = torch.cat([batch["pictures"], batch["masks"]], 1).float()
-        near = warp(both, inside_squares(eye, squares), side=side)
-        visits = simulate(near[:, :3], near[:, 3:], self.malignant[batch["labels"]], longest=longest)
-        flat = visits.pictures.flatten(0, 1)
-        if not still:
-            whole = torch.tensor([0.0, 0.0, 1.0], device=squares.device).expand(len(flat), 3)
-            flat, _ = self.view(tv_tensors.Image(flat), whole.as_subclass(Squares))
-            flat = self.colour(flat).as_subclass(torch.Tensor)
-        return self.normalised(flat).reshape(len(squares), longest, 3, side, side), visits.gaps, visits.lengths
+    def score(self, kept: list[torch.Tensor]) -> dict[str, float]:
+        """The classes' figures, and the area under the ROC curve of progressing, of series of two visits or more."""
+        figures = super().score(kept)
+        if not self.progresses:
+            return figures
+        progress, progressing, lengths = kept[2:]
+        several = lengths > 1
+        gained = auroc(progress[several], progressing[several].bool())
+        return {**figures, "progress_auroc": gained, "both_aurocs": (figures["auroc"] + gained) / 2}
+
+    @property
+    def reader(self) -> CnnLstm:
+        """The network by its own type."""
+        return cast("CnnLstm", self.network)
+
+    @property
+    def progresses(self) -> bool:
+        """Whether the network says if a lesion progresses."""
+        return self.reader.progress is not None
+
+    def series_of(self, batch: Batch) -> "Drawn":
+        """Visits of each lesion, every one with its own turn, zoom, place and light."""
+        look = Look(pictures=batch["pictures"], masks=batch["masks"], frames=batch["frames"])
+        course = course_of(self.malignant[batch["labels"]], longest=self.recipe.training.visits)
+        views = series_views(*course.size.shape, augment=self.recipe.augment, device=batch["frames"].device)
+        pictures, _ = visits_of(look, course, views, side=self.recipe.input.side)
+        lit = self.colour(tv_tensors.Image(pictures.flatten(0, 1))).as_subclass(torch.Tensor)
+        return Drawn(self.normalised(lit).reshape(pictures.shape), course)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Visits N×T×3×side×side, normalised, and what is true of them."""
+
+    pictures: torch.Tensor
+    course: Course
+
+    @property
+    def inputs(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What the network reads: pictures, gaps, lengths."""
+        return self.pictures, self.course.gaps, self.course.lengths
 
 
 class Segmentation(Teacher):

@@ -11,13 +11,14 @@ from typing import Any
 import torch
 
 from models.bundle import Bundle, amend_card, load_bundle, read_card, save_bundle
+from models.change.sequence import SequenceReader
 from models.datasets import Record, Split
 from models.evaluation.figures import card_figures, segmentation_figures
 from models.networks import build_network
 from models.ood import unseen
 from models.taxonomy import taxonomy_of
 from models.training.calibration import PROVISIONAL, calibrate
-from models.training.figures import class_figures, class_sections, outline_sections, outside_scores
+from models.training.figures import class_figures, class_sections, history_sections, outline_sections, outside_scores
 from models.training.fit import Fitted
 from models.training.licences import Terms, terms_of
 from models.training.limits import limits_of
@@ -26,6 +27,7 @@ from models.training.recipe import Recipe, Task
 from models.training.report import report_of
 from models.training.run import Parts, codes_of, spread
 from models.training.seen import analyzer_of, outlines_of, seen_by, strangers_seen_by
+from models.training.series import calibrated, progressing_of, series_figures, series_sections, series_seen_by
 
 VERSION = "2026.11"
 # That many training pictures tell the out-of-distribution detector where training lies.
@@ -63,23 +65,24 @@ def package(
     card = _card(recipe, fitted, parts, provenance)
     if recipe.task is Task.SEGMENTATION:
         return _package_segmenter(fitted, parts, card, folder, work)
+    if recipe.progresses:
+        return _package_sequence(recipe=recipe, fitted=fitted, parts=parts, card=card, folder=folder, work=work)
     save_bundle(folder=folder, network=fitted.network, card={**card, **PROVISIONAL})
     analyzer = analyzer_of(segmenter=load_bundle(segmenter), classifier=load_bundle(folder))
     familiar = spread(unseen(parts[Split.TRAIN], outside=outside), most=FAMILIAR_PICTURES)
     training = seen_by(analyzer, familiar, title="training pictures for the detector")
     strangers = strangers_seen_by(analyzer, familiar, title="made strangers for the detector")
     seen = {split: seen_by(analyzer, parts[split], title=f"{split} pictures") for split in (Split.VALIDATION, Split.TEST)}
-    calibrated = calibrate(recipe=recipe, training=training, strangers=strangers, validation=seen[Split.VALIDATION], codes=codes_of(recipe))
-    card |= calibrated.card
-    card["metrics"] = {str(split): card_figures(class_figures(part, calibrated)) for split, part in seen.items()}
-    scores = outside_scores(analyzer, calibrated, outside)
-    sections = class_sections(seen[Split.TEST], calibrated, scores, fitted.history)
+    fit = calibrate(recipe=recipe, training=training, strangers=strangers, validation=seen[Split.VALIDATION], codes=codes_of(recipe))
+    card |= fit.card
+    card["metrics"] = {str(split): card_figures(class_figures(part, fit)) for split, part in seen.items()}
+    scores = outside_scores(analyzer, fit, outside)
+    sections = class_sections(seen[Split.TEST], fit, scores, fitted.history)
     if scores:
         card["metrics"]["outside"] = card_figures(next(section.figures for section in sections if section.kind == "ood"))
-    save_bundle(folder=folder, network=fitted.network, card=card, extras=calibrated.tensors)
+    save_bundle(folder=folder, network=fitted.network, card=card, extras=fit.tensors)
     write_card(folder, read_card(folder))
-    names = {diagnosis.code: diagnosis.name for diagnosis in taxonomy_of(recipe.data.taxonomy).diagnoses}
-    return report_of(folder=work / "report", card=card, part=Split.TEST, sections=sections, names=names)
+    return report_of(folder=work / "report", card=card, part=Split.TEST, sections=sections, names=_names(recipe))
 
 
 def _package_segmenter(fitted: Fitted, parts: Parts, card: dict[str, Any], folder: Path, work: Path) -> Path:
@@ -90,6 +93,25 @@ def _package_segmenter(fitted: Fitted, parts: Parts, card: dict[str, Any], folde
     card = amend_card(folder, {"metrics": metrics})
     write_card(folder, card)
     return report_of(folder=work / "report", card=card, part=Split.TEST, sections=outline_sections(measured[Split.TEST], fitted.history))
+
+
+def _package_sequence(*, recipe: Recipe, fitted: Fitted, parts: Parts, card: dict[str, Any], folder: Path, work: Path) -> Path:
+    """It stands beside the single-picture result, which has the detector of strangers and the prediction sets: it has neither."""
+    save_bundle(folder=folder, network=fitted.network, card={**card, **PROVISIONAL, "progressing": progressing_of(recipe)})
+    reader = SequenceReader.load(folder)
+    seen = {
+        split: series_seen_by(reader, parts[split], recipe=recipe, title=f"{split} pictures") for split in (Split.VALIDATION, Split.TEST)
+    }
+    card |= PROVISIONAL | {"quality": None} | calibrated(seen[Split.VALIDATION], recipe=recipe, codes=card["classes"])
+    card["metrics"] = {str(split): card_figures(series_figures(part, card)) for split, part in seen.items()}
+    save_bundle(folder=folder, network=fitted.network, card=card)
+    write_card(folder, read_card(folder))
+    sections = [*series_sections(seen[Split.TEST], card), *history_sections(fitted.history)]
+    return report_of(folder=work / "report", card=card, part=Split.TEST, sections=sections, names=_names(recipe))
+
+
+def _names(recipe: Recipe) -> dict[str, str]:
+    return {diagnosis.code: diagnosis.name for diagnosis in taxonomy_of(recipe.data.taxonomy).diagnoses}
 
 
 def untrained_classifier() -> Bundle:

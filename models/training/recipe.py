@@ -100,8 +100,9 @@ class Training(_Part):
     average: float | None = Field(default=None, gt=0, lt=1)  # decay of an exponential moving average of the weights
     clip: float | None = Field(default=5.0, gt=0)
     precision: Literal["bf16", "fp16", "fp32"] = "bf16"
-    keep: Literal["loss", "accuracy", "balanced_accuracy", "mean", "jaccard", "auroc"] = "loss"
+    keep: Literal["loss", "accuracy", "balanced_accuracy", "mean", "jaccard", "auroc", "both_aurocs"] = "loss"
     visits: int = Field(default=4, ge=1)  # of a sequence at most
+    progress_weight: float = Field(default=1.0, ge=0)  # of a sequence's second answer in the loss
     seed: int = 0
 
 
@@ -131,6 +132,11 @@ class Recipe(_Part):
     smoke: dict[str, Any] = {}
     # What a search may change: dotted names to {low, high, log} or {choices}.
     search: dict[str, dict[str, Any]] = {}
+
+    @property
+    def progresses(self) -> bool:
+        """Whether its network says of a series if the lesion progresses."""
+        return self.task is Task.SEQUENCE and bool(self.network.options.get("progressing"))
 
     def smoked(self) -> "Recipe":
         """The same recipe with the overrides of its ``[smoke]`` table: the whole way in under two minutes on two cores."""

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from torch import nn
 
 from models.bundle import load_bundle, read_card
 from models.datasets import DatasetError, Record, Split, check_parts, check_records, partition, read, refuse, relabel
 from models.networks import build_network, load_torchvision_weights
+from models.networks.base import Network
 from models.taxonomy import Taxonomy, taxonomy_of
 from models.training.fit import Fitted, fit, teacher_of
 from models.training.licences import Terms
@@ -125,13 +127,23 @@ def _begin(network: nn.Module, recipe: Recipe, start: Start) -> None:
                 f"{start.bundle.name} holds a {other}, the recipe {recipe.name} trains a {own}: "
                 "start from a bundle of the same architecture, or from nothing"
             )
-        network.load_state_dict(bundle.network.state_dict())
+        _take_over(network, bundle.network.state_dict(), bundle=start.bundle.name)
     for path in start.torchvision:
         try:
             load_torchvision_weights(network, path)
         except ValueError as reason:
             # A member of an ensemble for which these weights are not meant starts from scratch, and the log says so.
             console.print(f"{recipe.network.architecture} starts from scratch: {reason}")
+
+
+def _take_over(network: nn.Module, state: dict[str, torch.Tensor], *, bundle: str) -> None:
+    """All weights of the bundle. A head that it does not have starts from nothing, and the log says so; any other gap is refused."""
+    heads = tuple(f"{name}." for name in network.heads_of()) if isinstance(network, Network) else ()
+    missing, strange = network.load_state_dict(state, strict=False)
+    if strange or any(not name.startswith(heads) for name in missing):
+        raise RecipeError(f"{bundle} has other options than the recipe ({', '.join([*strange, *missing][:3])} …): use its options")
+    for head in sorted({name.partition(".")[0] for name in missing}):
+        console.print(f"{head} starts from nothing: {bundle} has none")
 
 
 def _malignant(taxonomy: Taxonomy) -> list[bool]:

@@ -12,6 +12,7 @@ from rich.progress import track
 
 from models.crop import lesion_square
 from models.datasets import Record
+from models.inputs import WHOLE as WHOLE_SQUARE
 from models.pictures.types import Gray, Rgb
 from models.preprocess import apply_steps, to_working_size
 
@@ -23,7 +24,8 @@ WHOLE = (0.0, 0.0, 1.0)
 class Samples:
     """Pictures N×SIDE×SIDE×3 uint8, masks N×SIDE×SIDE uint8 0/255 (all 0: none known), labels N int64 (-1: none).
 
-    ``squares`` N×3 float32: what the network is shown of each, as centre x, centre y and half side in −1..1.
+    ``squares`` N×3 float32: what the network is shown of each, as centre x, centre y and half side in −1..1. ``frames`` N×4 float32:
+    the same as it is in the picture that is not squeezed to SIDE×SIDE, with half width and half height; None: those of ``squares``.
     """
 
     pictures: NDArray[np.uint8]
@@ -31,6 +33,7 @@ class Samples:
     labels: NDArray[np.int64]
     squares: NDArray[np.float32]
     records: Sequence[Record]
+    frames: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.records)
@@ -46,13 +49,15 @@ class Batches(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         return len(self.samples)
 
     def __getitems__(self, indices: list[int]) -> dict[str, torch.Tensor]:
-        """One batch: pictures N×3×H×W and masks N×1×H×W uint8, labels N, squares N×3."""
+        """One batch: pictures N×3×H×W and masks N×1×H×W uint8, labels N, squares N×3, frames N×4."""
         samples = self.samples
+        frames = samples.squares[:, [0, 1, 2, 2]] if samples.frames is None else samples.frames
         return {
             "pictures": torch.from_numpy(samples.pictures[indices]).permute(0, 3, 1, 2),
             "masks": torch.from_numpy(samples.masks[indices]).unsqueeze(1),
             "labels": torch.from_numpy(samples.labels[indices]),
             "squares": torch.from_numpy(samples.squares[indices]),
+            "frames": torch.from_numpy(frames[indices]),
         }
 
 
@@ -60,16 +65,19 @@ def load(records: Sequence[Record], *, codes: Sequence[str], steps: Sequence[str
     """Reads the records into memory, with the preprocessing ``steps`` that the analyzer applies as well."""
     pictures = np.empty((len(records), SIDE, SIDE, 3), np.uint8)
     masks = np.zeros((len(records), SIDE, SIDE), np.uint8)
+    frames = np.empty((len(records), 4), np.float32)
 
     def read(index: int) -> None:
-        pictures[index], masks[index] = _read_one(records[index], steps=steps)
+        pictures[index], masks[index], (width, height) = _read_one(records[index], steps=steps)
+        square = WHOLE_SQUARE if crop == "whole" else lesion_square(masks[index], width=width, height=height)
+        frames[index] = 2 * square.x - 1, 2 * square.y - 1, 2 * square.half_x, 2 * square.half_y
 
     with ThreadPoolExecutor() as pool:
         for _ in track(pool.map(read, range(len(records))), title, total=len(records)):
             pass
     places = {code: index for index, code in enumerate(codes)}
     labels = np.array([places.get(record.diagnosis or "", -1) for record in records], np.int64)
-    return Samples(pictures, masks, labels, squares_of(masks, crop=crop), records)
+    return Samples(pictures, masks, labels, squares_of(masks, crop=crop), records, frames)
 
 
 def squares_of(masks: NDArray[np.uint8], *, crop: str) -> NDArray[np.float32]:
@@ -80,14 +88,16 @@ def squares_of(masks: NDArray[np.uint8], *, crop: str) -> NDArray[np.float32]:
     return np.array([[2 * square.x - 1, 2 * square.y - 1, 2 * square.half_x] for square in squares], np.float32).reshape(-1, 3)
 
 
-def _read_one(record: Record, *, steps: Sequence[str]) -> tuple[Rgb, Gray]:
+def _read_one(record: Record, *, steps: Sequence[str]) -> tuple[Rgb, Gray, tuple[int, int]]:
+    """Picture and mask, squeezed, and the width and height of the file."""
     bgr = cv2.imread(str(record.image), cv2.IMREAD_COLOR)
     if bgr is None:
         raise FileNotFoundError(f"{record.image} is missing or is not a picture: unpack the data set again")
+    size = (bgr.shape[1], bgr.shape[0])
     picture = apply_steps(to_working_size(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)), steps=tuple(steps))
     picture = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     mask = cv2.imread(str(record.mask), cv2.IMREAD_GRAYSCALE) if record.mask else None
     if mask is None:
-        return picture, np.zeros((SIDE, SIDE), np.uint8)
+        return picture, np.zeros((SIDE, SIDE), np.uint8), size
     mask = cv2.resize(mask, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return picture, np.where(mask > 127, 255, 0).astype(np.uint8)
+    return picture, np.where(mask > 127, 255, 0).astype(np.uint8), size
