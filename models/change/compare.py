@@ -7,15 +7,28 @@ from typing import Any
 from models.change.changes import Change, changes_of
 from models.change.difference import difference_of, difference_png, registered_jpeg
 from models.change.geometry import Matrix, between_sizes, scale_of
-from models.change.laying import Basis, Ratio, Sight, at_scale, contradicts, fitted_ratio, into_frame, known_ratio, original_matrix, trusted
+from models.change.laying import (
+    Basis,
+    Ratio,
+    Sight,
+    at_scale,
+    contradicts,
+    fitted_ratio,
+    into_frame,
+    known_ratio,
+    original_matrix,
+    skin_of,
+    trusted,
+)
 from models.change.measures import VisitMeasures
 from models.change.registration import NoComparison, Registration, register
 from models.change.tracking import track
 from models.change.visit import Visit
 
-COMPARE_VERSION = "c1"
+COMPARE_VERSION = "c2"
 DAYS_PER_MONTH = 30.44
 NO_LESION = "no_lesion"
+YARDSTICK = "No scale is known, and too little skin around the lesion is alike in both pictures: even growth can pass for a larger picture."
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +115,9 @@ def compare(earlier: Visit, later: Visit) -> Comparison:
     if isinstance(found, NoComparison):
         return _none(str(found.why))
     fitted = original_matrix(found, earlier, later, one, other)
-    ratio, notes = _ratio(earlier, later, one, other, fitted_ratio(found, fitted))
-    matrix = fitted if ratio.basis is Basis.REGISTRATION else at_scale(fitted, ratio.value, one)
+    skin = skin_of(found, earlier, later)
+    ratio, notes = _ratio(earlier, later, one, other, fitted_ratio(found, fitted, skin), told_by_skin=skin is not None)
+    matrix = fitted if ratio.value == scale_of(fitted) else at_scale(fitted, ratio.value, one)
     sights = Sight.of(earlier, one), Sight.of(later, other)
     between = _working(matrix, sights, one, other)
     difference = difference_of(*sights, between)
@@ -138,11 +152,13 @@ def _none(why: str) -> Comparison:
     return Comparison(None, why, {}, None, None, (), (), lower_bound=False, registered=b"", difference=b"")
 
 
-def _ratio(earlier: Visit, later: Visit, one: VisitMeasures, other: VisitMeasures, fitted: Ratio) -> tuple[Ratio, tuple[str, ...]]:
+def _ratio(
+    earlier: Visit, later: Visit, one: VisitMeasures, other: VisitMeasures, fitted: Ratio, *, told_by_skin: bool
+) -> tuple[Ratio, tuple[str, ...]]:
     """What sizes are compared by. A scale that the pictures contradict is not trusted, and that is said."""
     known = known_ratio(earlier, later, one, other)
     if known is None:
-        return fitted, ("Without a scale, even growth of a lesion that fills the picture can pass for a larger picture.",)
+        return fitted, () if told_by_skin else (YARDSTICK,)
     if not contradicts(known, fitted):
         return known, ()
     source = "scales" if known.basis is Basis.MM else "magnifications"

@@ -35,11 +35,22 @@ Whole = Annotated[int, BeforeValidator(_no_bool)]
 Length = Annotated[float, BeforeValidator(_no_bool)]
 
 
+def _in_utc(moment: datetime) -> datetime:
+    # Python knows offsets of up to a day, Postgres none beyond 16 hours.
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("must lie within the calendar") from error
+
+
 def _not_to_come(moment: datetime) -> datetime:
     # A day of grace: clocks of cameras and portals are set by hand.
     if moment > datetime.now(UTC) + timedelta(days=1):
         raise ValueError("must not lie in the future")
     return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class Strict(BaseModel):
@@ -87,7 +98,7 @@ class CaseIn(Strict):
     reference: Line | None = Field(default=None, description="The portal's own reference of the case.")
     urgency: Urgency = Urgency.ROUTINE
     clinical_notes: Notes = ""
-    visited_at: Annotated[AwareDatetime, AfterValidator(_not_to_come)] | None = Field(
+    visited_at: Annotated[Moment, AfterValidator(_not_to_come)] | None = Field(
         default=None,
         ge=EARLIEST,
         description="When the pictures were taken (RFC 3339 with an offset). Without it a DICOM file's own date counts, else the time "
@@ -110,7 +121,7 @@ class ListQuery(Strict):
     """Which cases to list."""
 
     status: CaseState | None = Field(default=None, description="Only cases in this state.")
-    since: AwareDatetime | None = Field(
+    since: Moment | None = Field(
         default=None, ge=EARLIEST, le=LATEST, description="Received at or after this time (RFC 3339 with an offset)."
     )
     cursor: str | None = Field(default=None, max_length=500, description="`next_cursor` of the page before.")

@@ -245,6 +245,7 @@ def test_unknown_addresses_methods_and_ids(app: APIFlask, sender: Sender) -> Non
         {"status": "open"},
         {"since": "2026-01-01T00:00:00"},
         {"since": "0001-01-01T00:00:00Z"},
+        {"since": "0001-01-01T00:00:00+20:05"},
         {"cursor": "x"},
         {"page": "2"},
     ],
@@ -252,6 +253,13 @@ def test_unknown_addresses_methods_and_ids(app: APIFlask, sender: Sender) -> Non
 def test_queries_that_are_not_as_described(sender: Sender, query: dict[str, str]) -> None:
     body = assert_problem(sender.get("/v1/cases", **query), 422, "invalid_fields")
     assert "cursor" in query or body["errors"][0]["location"].endswith(next(iter(query)))
+
+
+def test_an_offset_that_the_database_does_not_know_is_a_time_all_the_same(sender: Sender, picture: bytes) -> None:
+    said = "2024-03-01T09:30:00+20:05"
+    assert sender.get("/v1/cases", since=said).status_code == 200
+    case = sender.post(("a.jpg", picture), case=CASE | {"visited_at": said}).get_json()
+    assert sender.get(case["status_url"]).get_json()["visited_at"] == "2024-02-29T13:25:00Z"
 
 
 def test_images_that_are_not_there_or_not_analysed(sender: Sender, picture: bytes) -> None:

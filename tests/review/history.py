@@ -45,8 +45,8 @@ PEOPLE = """
     SELECT uuid_of('patient', i), received_at, tenant_id, 'P-' || i,
         CASE WHEN person < 0.52 THEN 'female' WHEN person < 0.97 THEN 'male' END,
         CASE WHEN noise < 0.95 THEN (1935 + 75 * person)::int END, CASE WHEN site < 0.6 THEN 1 + (5.3 * person * person)::int END FROM told;
-    INSERT INTO lesions (id, created_at, tenant_id, patient_id, reference, body_site)
-    SELECT uuid_of('lesion', i), received_at, tenant_id, uuid_of('patient', i), NULL,
+    INSERT INTO lesions (id, created_at, tenant_id, patient_id, reference, tracking_uid, body_site)
+    SELECT uuid_of('lesion', i), received_at, tenant_id, uuid_of('patient', i), NULL, '2.25.' || i,
         (ARRAY['back', 'back', 'back', 'chest', 'face', 'face', 'scalp', 'arm', 'arm', 'leg', 'leg', 'hand', 'foot'])[1 + (12 * site)::int]
     FROM told;
 """
