@@ -1,7 +1,7 @@
 """Lesions that grow by a known amount, and lesions that do not: how far the measured change is from the true one, and who is alerted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import cv2
@@ -25,7 +25,7 @@ ZOOM = (0.8, 1.25)
 class Growth:
     """``true``, ``measured``, ``error``: of the area, as shares; ``measured`` None where there was no comparison, and ``why`` says why.
 
-    ``rules``: those that fired.
+    ``rules``: those that fired. ``unscaled``: the same two pictures, compared as if no scale were known.
     """
 
     source: str
@@ -34,6 +34,7 @@ class Growth:
     error: float
     rules: tuple[str, ...]
     why: str | None
+    unscaled: "Growth | None" = None
 
     @property
     def off(self) -> float:
@@ -75,11 +76,21 @@ def _measured(subject: Subject, picture: Rgb, later: Revisit, course: Course, im
     spacing = FIELD_MM / max(picture.shape[:2])
     first = visit_of(picture, spacing, BEFORE)
     second = visit_of(later.rgb, spacing / imaging.zoom, BEFORE + MONTHS)
+    unscaled = _compared(subject, course, _without_scale(first), _without_scale(second))
+    return replace(_compared(subject, course, first, second), unscaled=unscaled)
+
+
+def _compared(subject: Subject, course: Course, first: Visit, second: Visit) -> Growth:
     found = compare(first, second)
     change = found.changes.get("area")
     measured = None if change is None else change.relative
     rules = tuple(rule.rule for rule in fired(found))
     return Growth(subject.source, course.growth, measured, change.error if change else float("nan"), rules, found.why)
+
+
+def _without_scale(visit: Visit) -> Visit:
+    measures = visit.measures and replace(visit.measures, mm_per_px=None, scale_source=None)
+    return replace(visit, measures=measures)
 
 
 def visit_of(picture: Rgb, spacing: float, at: datetime) -> Visit:

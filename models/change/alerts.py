@@ -33,7 +33,8 @@ class Rule:
     why: str
 
 
-# Thresholds were chosen on lesions of HAM10000 outside the test part: simulated visits (stable ones that are turned, magnified 0.8 to 1.25,
+# Thresholds were chosen on lesions of HAM10000 outside the test part (an early round of 100 pairs drew from all of it):
+# simulated visits (stable ones that are turned, magnified 0.8 to 1.25,
 # lit and stored otherwise, and ones that grow by 0 to 100 %), and real pairs of pictures of one lesion on one day. Low, and still such that
 # pictures of an unchanged lesion seldom fire. Gravest first.
 RULES = (

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from models.change import Basis, Change, Comparison, Estimate, Visit, compare, fired
 from models.change.changes import changes_of
-from models.change.compare import months_between
+from models.change.compare import YARDSTICK, months_between
 from models.change.difference import Difference
 from models.change.laying import Ratio
 from models.pictures.decode import decode
@@ -63,13 +63,25 @@ def test_the_registered_picture_lies_on_the_later_one() -> None:
     assert np.linalg.norm(found.registration.matrix @ middle - truth.matrix @ middle) < 4
 
 
-def test_without_scales_sizes_are_relative() -> None:
-    found = compare(first_visit(scaled=False), second_visit(scaled=False))
+@pytest.mark.parametrize("growth", [0.0, 0.4])
+def test_without_scales_sizes_are_relative_to_the_skin(growth: float) -> None:
+    found = compare(first_visit(scaled=False), second_visit(growth, scaled=False, zoom=1.1))
     area = found.changes["area"]
     assert found.basis is Basis.REGISTRATION
     assert (area.unit, area.absolute, area.earlier, area.later) == ("%", None, None, None)
-    assert area.relative == pytest.approx(0, abs=0.08)
-    assert found.notes
+    assert area.relative == pytest.approx(growth, abs=0.08)
+    assert area.error < 0.1
+    assert found.notes == ()
+
+
+def test_where_no_skin_tells_the_scale_that_is_said_and_the_error_is_wide() -> None:
+    def without_outline(visit: Visit) -> Visit:
+        return replace(visit, look=replace(visit.look, mask=None))
+
+    found = compare(without_outline(first_visit(scaled=False)), without_outline(second_visit(0.4, scaled=False)))
+    assert YARDSTICK in found.notes
+    assert found.changes["area"].error > 0.3
+    assert not found.changes["area"].significant
 
 
 def test_magnifications_of_one_device_make_a_relative_scale() -> None:
