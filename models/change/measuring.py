@@ -25,7 +25,8 @@ from models.preprocess import to_working_size
 MEASURE_VERSION = "m1"
 
 # Another photograph differs more than a perturbed one. Between simulated visits of stable lesions of HAM10000, outside the test part
-# but for an early round of 100 pairs (turned, magnified 0.8 to 1.25, light ±25 %, gamma 0.8 to 1.25, hair, noise, JPEG), figures differ by about these many spreads, and by
+# but for an early round of 100 pairs (turned, magnified 0.8 to 1.25, light ±25 %, gamma 0.8 to 1.25, hair, noise, JPEG), figures differ
+# by about these many spreads, and by
 # the floors where all views agree. The lamp alone moves colours.
 SPREAD_FACTOR, SIZE_FLOOR = 1.4, 0.02
 FLOORS = MappingProxyType({"asymmetry": 0.01, "colour_asymmetry": 1.2, "border_irregularity": 0.008, "colour_variegation": 1.2})

@@ -183,7 +183,9 @@ def _visits(session: Session, which: ColumnElement[bool], user_id: UUID) -> tupl
 def _visits_query(which: ColumnElement[bool], user_id: UUID) -> Select[*tuple[Any, ...]]:
     of_image, of_case = Image.id, Case.id
     first = select(Image.id).where(Image.case_id == of_case).order_by(Image.position).limit(1).correlate(Case).scalar_subquery()
-    newest = select(Analysis.id, Analysis.mask_key, Analysis.thumbnail_key).where(Analysis.image_id == of_image)
+    newest = select(Analysis.id, Analysis.mask_key, Analysis.thumbnail_key, Analysis.malignant_probability).where(
+        Analysis.image_id == of_image
+    )
     analysis = newest.order_by(Analysis.created_at.desc()).limit(1).correlate(Image).lateral("analysis")
     drawn = select(Outline.id, Outline.mask_key).where(Outline.image_id == of_image)
     outline = drawn.order_by(Outline.created_at.desc()).limit(1).correlate(Image).lateral("outline")
@@ -195,8 +197,9 @@ def _visits_query(which: ColumnElement[bool], user_id: UUID) -> Select[*tuple[An
     opinion = exists().where(FirstOpinion.case_id == of_case, FirstOpinion.user_id == user_id).correlate(Case)
     columns = (analysis.c.id.label("analysis_id"), analysis.c.mask_key, analysis.c.thumbnail_key, counted, measured.c.measures)
     decided = aliased(Review, _decided())
+    said = analysis.c.malignant_probability
     return (
-        select(Case, Image, decided, *columns, measured.c.version, opinion.label("opinion_given"))
+        select(Case, Image, decided, *columns, said, measured.c.version, opinion.label("opinion_given"))
         .outerjoin(Image, of_image == func.coalesce(Case.lead_image_id, first))
         .outerjoin(analysis, true())
         .outerjoin(outline, true())
@@ -222,7 +225,8 @@ def _visit(row: Row[*tuple[Any, ...]]) -> Visit:
         state=this.state,
         outcome=this.lead_outcome,
         classes=tuple(this.lead_classes) or ((this.lead_class,) if this.lead_class else ()),
-        risk=this.risk,
+        # Not the risk of the case: that is raised where an alert stands, or where nothing is known.
+        malignant_probability=row.malignant_probability,
         not_analysed=this.not_analysed,
         waits_since=this.trail_due_at,
         failed=this.trail_failed,

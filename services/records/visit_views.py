@@ -50,7 +50,7 @@ class Visit:
     state: CaseState
     outcome: Outcome | None
     classes: tuple[str, ...]
-    risk: float | None
+    malignant_probability: float | None
     not_analysed: str | None
     waits_since: datetime | None
     failed: str | None

@@ -160,7 +160,8 @@ def _measured(trail: Trail, name: str) -> Values:
 
 
 def _malignant(trail: Trail) -> Values:
-    known = {visit.case_id: Estimate(visit.risk, None) for visit in trail.visits if visit.risk is not None and visit.outcome is not None}
+    said = {visit.case_id: visit.malignant_probability for visit in trail.visits if visit.outcome is not None}
+    known = {case_id: Estimate(value, None) for case_id, value in said.items() if value is not None}
     return known | _measured(trail, "malignant_probability")
 
 

@@ -167,7 +167,8 @@ def _cards(trail: Trail, veiled: Veiled) -> Sequence[VisitCard]:
 def _finding(visit: Visit) -> str:
     if visit.not_analysed and visit.outcome is None:
         return "not analysed"
-    risk = "" if visit.risk is None else f" · p(mal) {words.probability(visit.risk)}"
+    said = visit.malignant_probability
+    risk = "" if said is None else f" · p(mal) {words.probability(said)}"
     if not visit.classes:
         return "being analysed" if visit.outcome is None else f"abstains{risk}"
     return (visit.classes[0] if len(visit.classes) == 1 else braced(visit.classes)) + risk

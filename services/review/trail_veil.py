@@ -58,7 +58,7 @@ def _touched(visits: Sequence[Visit], veiled: Veiled) -> Veiled:
 
 def _bare(visit: Visit) -> Visit:
     image = replace(visit.image, mask_version=None, analysis_id=None) if visit.image else None
-    return replace(visit, outcome=None, classes=(), risk=None, measures=None, measures_version=None, image=image)
+    return replace(visit, outcome=None, classes=(), malignant_probability=None, measures=None, measures_version=None, image=image)
 
 
 def _covered(found: VisitComparison, veiled: Veiled) -> VisitComparison:

@@ -62,6 +62,19 @@ def test_the_page_tells_what_changed_with_error_unit_scale_and_rate(clinic: Clin
         assert part in words
 
 
+def test_the_raised_risk_of_an_alerted_case_is_no_probability(
+    clinic: Clinic, tenant: UUID, reader: Browser, superuser_engine: Engine
+) -> None:
+    lesion = bare(clinic, tenant)
+    before = lesion_page(reader, lesion)
+    with superuser_engine.begin() as connection:
+        connection.execute(text("UPDATE cases SET risk = 0.123, risk_level = 2"))
+    after = lesion_page(reader, lesion)
+    assert "p(mal)" in after
+    assert "0.12" not in after
+    assert after.count("p(mal)") == before.count("p(mal)")
+
+
 def test_without_a_scale_sizes_are_relative(clinic: Clinic, tenant: UUID, reader: Browser) -> None:
     page = reader.get(f"/lesions/{growing(clinic, tenant, scale=None).lesion_id}")
     words = words_of(page)
