@@ -73,6 +73,12 @@ def _lesion(page: Page) -> None:
     page.wait_for_load_state("networkidle")
 
 
+def _patient(page: Page) -> None:
+    _open_grown(page)
+    page.locator(".case-title a").click()
+    page.wait_for_load_state("networkidle")
+
+
 @dataclass(frozen=True, slots=True)
 class Shot:
     """One picture: who looks at which page, after doing what."""
@@ -97,6 +103,7 @@ SHOTS = (
     Shot("case-tablet", "/", Role.DERMATOLOGIST, _open_melanoma, width=820, height=1180),
     Shot("lesion", "/", Role.DERMATOLOGIST, _lesion),
     Shot("compare", "/", Role.DERMATOLOGIST, _compare),
+    Shot("patient", "/", Role.DERMATOLOGIST, _patient),
     Shot("compare-overlay-dark", "/", Role.DERMATOLOGIST, _overlay, dark=True),
     Shot("lead-queue", "/lead", Role.LEAD),
     Shot("models", "/models", Role.LEAD),

@@ -82,7 +82,7 @@ def read_all_cases(page: Page, address: str, access: Access, *, count: int) -> i
 def read_about_the_models(page: Page) -> None:
     """The worker has made its models known."""
     page.get_by_role("link", name="Models").click()
-    expect(page.get_by_text("in use", exact=True)).to_have_count(2)
+    expect(page.get_by_text("in use", exact=True)).to_have_count(3)
     expect(page.get_by_text("Non-commercial use only").first).to_be_visible()
 
 

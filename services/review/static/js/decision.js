@@ -66,8 +66,10 @@ function keyOnPage(event) {
   const panel = form?.querySelector(`[data-panel="${key}"]`);
   const field = form?.querySelector(`[data-write="${key}"]`);
   if (panel || field) event.preventDefault();
-  if (panel) panel.open = true;
-  else if (field) field.focus();
+  if (panel) {
+    panel.open = true;
+    focusPanel(panel);
+  } else if (field) field.focus();
   else if (event.key === "Enter") {
     if (!event.target.closest("a, button, summary") && pressed(event)) form?.querySelector("[data-confirm]:not(:disabled)")?.click();
   } else document.querySelector(`.decision [data-key="${key}"]`)?.click();
@@ -90,7 +92,9 @@ function onePanelAtATime(panel) {
   panel.addEventListener("toggle", () => {
     if (!panel.open) return;
     for (const other of form.querySelectorAll("[data-panel]")) if (other !== panel) other.open = false;
-    focusPanel(panel);
+    // This comes a moment after the opening: whoever types fast has chosen by then, and must not be taken elsewhere.
+    const at = document.activeElement;
+    if (!panel.contains(at) || at.matches("summary")) focusPanel(panel);
   });
   // Leaving by a click elsewhere closes it: what is not on screen must not be open.
   document.addEventListener("pointerdown", (event) => {
