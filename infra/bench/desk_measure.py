@@ -1,5 +1,7 @@
 """The desk's server time: whole requests through the WSGI application, and the plans of their statements."""
 
+import atexit
+import gc
 import re
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from sqlalchemy import Engine, event, text
 
 from infra.bench.desk_seed import Say
 from infra.local import LocalStack
+from services.memory import settle
 from services.records.database import Database
 from services.review.app import create_app
 from services.settings import Settings
@@ -101,6 +104,9 @@ def measure(*, stack: LocalStack, engine: Engine, plan: Plan, say: Say) -> Figur
 def open_desk(stack: LocalStack) -> tuple[Flask, FlaskClient]:
     """The desk on a stack, and a client that has signed in as its reader."""
     app = create_app(settings_of(stack))
+    # As the desk's own process does once it has started.
+    settle()
+    atexit.register(gc.unfreeze)
     return app, _sign_in(app)
 
 

@@ -2,7 +2,9 @@
 
 from services.intake.app import create_app
 from services.logs import configure_logging
+from services.memory import settle
 from services.settings import load_settings
 
 configure_logging()
 app = create_app(load_settings())
+settle()

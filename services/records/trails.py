@@ -181,26 +181,27 @@ def _visits(session: Session, which: ColumnElement[bool], user_id: UUID) -> tupl
 
 
 def _visits_query(which: ColumnElement[bool], user_id: UUID) -> Select[*tuple[Any, ...]]:
-    of_image, of_case = Image.id, Case.id
-    first = select(Image.id).where(Image.case_id == of_case).order_by(Image.position).limit(1).correlate(Case).scalar_subquery()
+    of_case, shown = Case.id, aliased(Image, _shown())
+    of_image = shown.id
     newest = select(Analysis.id, Analysis.mask_key, Analysis.thumbnail_key, Analysis.malignant_probability).where(
         Analysis.image_id == of_image
     )
-    analysis = newest.order_by(Analysis.created_at.desc()).limit(1).correlate(Image).lateral("analysis")
+    analysis = newest.order_by(Analysis.created_at.desc()).limit(1).correlate(shown).lateral("analysis")
     drawn = select(Outline.id, Outline.mask_key).where(Outline.image_id == of_image)
-    outline = drawn.order_by(Outline.created_at.desc()).limit(1).correlate(Image).lateral("outline")
+    outline = drawn.order_by(Outline.created_at.desc()).limit(1).correlate(shown).lateral("outline")
     # A row without a mask gives the word back to the model: then no outline of a reader counts.
     counted = case((outline.c.mask_key.is_not(None), outline.c.id)).label("outline_id")
     of_outline = VisitMeasure.outline_id.is_not_distinct_from(counted)
     measure = select(VisitMeasure.measures, VisitMeasure.version).where(VisitMeasure.image_id == of_image)
-    measured = measure.order_by(of_outline.desc(), VisitMeasure.created_at.desc()).limit(1).correlate(Image, outline).lateral("measured")
+    measured = measure.order_by(of_outline.desc(), VisitMeasure.created_at.desc()).limit(1).correlate(shown, outline).lateral("measured")
     opinion = exists().where(FirstOpinion.case_id == of_case, FirstOpinion.user_id == user_id).correlate(Case)
     columns = (analysis.c.id.label("analysis_id"), analysis.c.mask_key, analysis.c.thumbnail_key, counted, measured.c.measures)
     decided = aliased(Review, _decided())
     said = analysis.c.malignant_probability
     return (
-        select(Case, Image, decided, *columns, said, measured.c.version, opinion.label("opinion_given"))
-        .outerjoin(Image, of_image == func.coalesce(Case.lead_image_id, first))
+        select(Case, shown, decided, *columns, said, measured.c.version, opinion.label("opinion_given"))
+        .select_from(Case)
+        .outerjoin(shown, true())
         .outerjoin(analysis, true())
         .outerjoin(outline, true())
         .outerjoin(measured, true())
@@ -208,6 +209,14 @@ def _visits_query(which: ColumnElement[bool], user_id: UUID) -> Select[*tuple[An
         .where(which)
         .order_by(Case.visited_at, Case.received_at, Case.id)
     )
+
+
+def _shown() -> LateralFromClause:
+    """The picture that leads the case, else its first one. Not by coalesce(): under row-level security that would not use the index."""
+    first = aliased(Image)
+    leading = select(first.id).where(first.case_id == Case.id).order_by(first.position).limit(1).correlate(Case).scalar_subquery()
+    chosen = case((Case.lead_image_id.is_not(None), Case.lead_image_id), else_=leading)
+    return select(Image).where(Image.id == chosen).limit(1).correlate(Case).lateral("shown")
 
 
 def _decided() -> LateralFromClause:
