@@ -21,9 +21,10 @@ def calibrate(case_id: UUID, image_id: UUID) -> ResponseReturnValue:
     if not reader.may_decide(user):
         abort(403, "Only a dermatologist or a lead sets a picture's scale.")
     line = calibrations.RulerLine(_length("length_px"), _length("length_mm"))
-    whose = {"tenant_ids": user.tenant_ids, "case_id": case_id, "image_id": image_id, "user_id": user.user_id}
     with reader.desk().database.transaction(tenants=user.tenant_ids) as records:
-        mm_per_px = calibrations.calibrate(session=records, **whose, line=line)  # type: ignore[arg-type]
+        mm_per_px = calibrations.calibrate(
+            session=records, tenant_ids=user.tenant_ids, case_id=case_id, image_id=image_id, user_id=user.user_id, line=line
+        )
     return jsonify(mm_per_px=mm_per_px, measures=url_for("outlines.measures", case_id=case_id, image_id=image_id)), 201
 
 

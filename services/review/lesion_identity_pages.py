@@ -40,8 +40,8 @@ def merge(lesion_id: UUID) -> ResponseReturnValue:
     """Another lesion of the patient is this one."""
     user, merged_id = _clinician(), _chosen("lesion")
     with reader.desk().database.transaction(tenants=user.tenant_ids) as records:
-        said = {"tenant_ids": user.tenant_ids, "user_id": user.user_id, "reason": _reason()}
-        merge_lesions(session=records, lesion_id=lesion_id, merged_id=merged_id, **said)  # type: ignore[arg-type]
+        tenants, who = user.tenant_ids, user.user_id
+        merge_lesions(session=records, lesion_id=lesion_id, merged_id=merged_id, tenant_ids=tenants, user_id=who, reason=_reason())
     return _to_lesion(lesion_id)
 
 
@@ -52,8 +52,8 @@ def move(lesion_id: UUID) -> ResponseReturnValue:
     user, cases = _clinician(), request.form.getlist("visit", type=UUID)
     to = None if request.form.get("lesion") == NEW else _chosen("lesion")
     with reader.desk().database.transaction(tenants=user.tenant_ids) as records:
-        said = {"tenant_ids": user.tenant_ids, "user_id": user.user_id, "reason": _reason()}
-        move_cases(session=records, lesion_id=lesion_id, case_ids=cases, to=to, **said)  # type: ignore[arg-type]
+        tenants, who = user.tenant_ids, user.user_id
+        move_cases(session=records, lesion_id=lesion_id, case_ids=cases, to=to, tenant_ids=tenants, user_id=who, reason=_reason())
         here = surviving_lesion(session=records, tenant_ids=user.tenant_ids, lesion_id=lesion_id)
     return _to_lesion(here)
 
@@ -64,8 +64,8 @@ def restore(lesion_id: UUID) -> ResponseReturnValue:
     """A lesion that was merged into this one is another one after all."""
     user, merged_id = _clinician(), _chosen("lesion")
     with reader.desk().database.transaction(tenants=user.tenant_ids) as records:
-        said = {"tenant_ids": user.tenant_ids, "user_id": user.user_id, "reason": _reason()}
-        restore_lesion(session=records, lesion_id=merged_id, **said)  # type: ignore[arg-type]
+        tenants, who = user.tenant_ids, user.user_id
+        restore_lesion(session=records, lesion_id=merged_id, tenant_ids=tenants, user_id=who, reason=_reason())
     return _to_lesion(lesion_id)
 
 

@@ -126,17 +126,17 @@ def open_same_lesion(records: Session, user: SignedIn, *, case_id: UUID, lesion_
 
 def open_identity(records: Session, user: SignedIn, lesion_id: UUID) -> LesionIdentity:
     """The panel of a lesion that is merged into nothing, in four statements."""
-    about = {"session": records, "tenant_ids": user.tenant_ids, "lesion_id": lesion_id}
+    tenants = user.tenant_ids
     now = datetime.now(UTC)
-    steps = lesion_history(**about)  # type: ignore[arg-type]
+    steps = lesion_history(session=records, tenant_ids=tenants, lesion_id=lesion_id)
     return LesionIdentity(
         id=lesion_id,
         visits=tuple(
             VisitChoice(card.case_id, f"{card.visited_at:%-d %b %Y}", words.exact(card.visited_at), _thumbnail(card))
-            for card in visit_cards(**about)  # type: ignore[arg-type]
+            for card in visit_cards(session=records, tenant_ids=tenants, lesion_id=lesion_id)
         ),
-        others=_choices(other_lesions(**about)),  # type: ignore[arg-type]
-        merged=_choices(merged_lesions(**about)),  # type: ignore[arg-type]
+        others=_choices(other_lesions(session=records, tenant_ids=tenants, lesion_id=lesion_id)),
+        merged=_choices(merged_lesions(session=records, tenant_ids=tenants, lesion_id=lesion_id)),
         history=tuple(_line(step, lesion_id, now) for step in steps),
         may=reader.may_decide(user),
         longest=LONGEST_REASON,
