@@ -1,0 +1,1 @@
+"""What leaves: FHIR, DICOM, reports and the words of webhooks."""
