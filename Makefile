@@ -21,7 +21,7 @@ INSTALL_SERVERS := pip install --no-cache-dir --require-hashes --no-deps -r infr
 LOCK := uv --no-config pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint format bench bench-models bench-desk bench-trail bench-trail-pages docs-models test-chaos browser lock clean
+.PHONY: help demo up test lint format bench bench-models bench-desk bench-trail bench-trail-pages bench-first-view screenshots docs-models test-chaos browser lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ screenshots: .venv/.ready browser $(VENDOR) ## Run a clinic and photograph its p
 
 bench-trail-pages: .venv/.ready ## Measure the patient's and the lesion's page with 200 lesions of 10 visits, into docs/benchmarks-trail-pages.md
 	$(BIN)/python -m infra.bench.trail_pages
+
+bench-first-view: .venv/.ready browser $(VENDOR) ## Measure how soon a 24 MP picture is on the screen, into docs/benchmarks-first-view.md
+	$(BIN)/python -m infra.bench.first_view
 
 docs-models: .venv/.ready ## Write docs/models.md from the cards of all bundles
 	$(BIN)/python -m infra.bench.cards

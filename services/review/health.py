@@ -4,6 +4,7 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from services.review import reader
+from services.review.warm import is_warm
 
 blueprint = Blueprint("health", __name__)
 
@@ -17,7 +18,7 @@ def healthz() -> ResponseReturnValue:
 @blueprint.get("/readyz")
 def readyz() -> ResponseReturnValue:
     """503 names what is away."""
-    checks = {"database": reader.desk().database.ready(), "objects": reader.desk().objects.ready()}
+    checks = {"database": reader.desk().database.ready(), "objects": reader.desk().objects.ready(), "pages": is_warm()}
     ready = all(checks.values())
     answer = {name: "ok" if up else "unavailable" for name, up in checks.items()}
     return jsonify(status="ready" if ready else "unavailable", **answer), 200 if ready else 503

@@ -1,10 +1,10 @@
 """The entry for a WSGI server: ``gunicorn services.review.wsgi:app``."""
 
 from services.logs import configure_logging
-from services.memory import settle
 from services.review.app import create_app
+from services.review.warm import warm_up_beside
 from services.settings import load_settings
 
 configure_logging()
 app = create_app(load_settings())
-settle()
+warm_up_beside(app)
