@@ -1,0 +1,1 @@
+"""A small portal to learn from: it submits pictures, hears of decisions by webhooks and shows reports."""
