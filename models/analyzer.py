@@ -23,7 +23,7 @@ from models.backends import Backend, choose_device
 from models.bundle import Bundle
 from models.crop import Square
 from models.explain import HeatMaps, explainer_of, heatmap_jpeg
-from models.finding import Finding, Outcome, Quality, Timings
+from models.finding import Finding, Identity, Outcome, Quality, Timings
 from models.inputs import InputPlan, after_steps
 from models.judging import Judge, answer_of
 from models.loading import backend_of, load_pair
@@ -33,6 +33,7 @@ from models.networks import fold_batch_norms
 from models.observe import Observer
 from models.pictures.decode import decode
 from models.pictures.errors import PictureRefused
+from models.pictures.identity import VERSION, find_text
 from models.pictures.masks import encode_png
 from models.pictures.types import Gray, Rgb
 from models.preprocess import WORKING_SIDE, remove_hair_telea, to_square, to_working_size
@@ -64,6 +65,7 @@ class Prepared:
     full_width: int
     full_height: int
     pixel_spacing_mm: float | None
+    identity: Identity
     prepare_ms: float
 
 
@@ -160,6 +162,7 @@ class Analyzer:
             full_width=decoded.full_width,
             full_height=decoded.full_height,
             pixel_spacing_mm=decoded.pixel_spacing_mm,
+            identity=Identity(VERSION, find_text(picture), declared=decoded.declares_identity),
             prepare_ms=_since(start),
         )
 
@@ -233,6 +236,7 @@ class Analyzer:
             heatmap_jpeg=files[2],
             hairfree_jpeg=_hairfree(prepared),
             embedding=embedding_of(inferred.features),
+            identity=prepared.identity,
         )
 
     def _heatmap(self, prepared: Prepared, inferred: Inferred) -> bytes:

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from models.pictures.identity import TextBox
+
 
 class Outcome(StrEnum):
     """How an analysis ended: one class, a set of classes, or nothing the models can stand for. FAILED carries a reason and no guess."""
@@ -31,6 +33,8 @@ class NextStep(StrEnum):
 
 
 FILES = ("mask_png", "thumbnail_jpeg", "heatmap_jpeg", "hairfree_jpeg", "embedding")
+# Who the patient may be is no answer of the models, and is kept apart from theirs.
+APART = (*FILES, "identity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,20 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """What in the picture may tell who the patient is: rows of writing, or the file's own word (DICOM PS3.3 C.7.6.1, C.12.1)."""
+
+    version: str
+    text: tuple[TextBox, ...] = ()
+    declared: bool = False
+
+    @property
+    def suspected(self) -> bool:
+        """Whether a human should look before the picture goes anywhere."""
+        return bool(self.text) or self.declared
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """The answer for one picture. The ``_png`` and ``_jpeg`` are files at working size, not JSON.
 
@@ -136,7 +154,8 @@ class Finding:
     hairfree_jpeg: bytes = b""
     # What the classifier saw: F float16, little endian, of length 1; comparable within one pipeline version only.
     embedding: bytes = b""
+    identity: Identity | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Everything but the files, as JSON-ready values."""
-        return {name: value for name, value in asdict(self).items() if name not in FILES}
+        """Everything but the files and who it may be, as JSON-ready values."""
+        return {name: value for name, value in asdict(self).items() if name not in APART}

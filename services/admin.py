@@ -18,6 +18,7 @@ from services.records import access, accounts, migrate, second_factor
 from services.records.audit import verify_chain
 from services.records.database import Database
 from services.records.errors import RecordError
+from services.records.sandbox import create_sandbox
 from services.records.states import Role
 from services.records.tables import Tenant
 
@@ -73,11 +74,14 @@ def portal() -> None:
 @portal.command("create")
 @click.argument("name")
 @click.option("--slug", help="Short name for commands; made from NAME if left out.")
-def portal_create(name: str, slug: str | None) -> None:
+@click.option("--sandbox", is_flag=True, help="Answers and decisions come from a script, for those who connect a portal. It stays so.")
+def portal_create(name: str, slug: str | None, sandbox: bool) -> None:
     """Create a portal called NAME."""
+    create = create_sandbox if sandbox else access.create_tenant
     with owner_transaction() as session:
-        made = access.create_tenant(session=session, name=name, slug=slug or slugify(name))
-        click.echo(f"Portal {made.slug} created. Give it a key: dermatrail portal key {made.slug}")
+        made = create(session=session, name=name, slug=slug or slugify(name))
+        kind = "Sandbox" if sandbox else "Portal"
+        click.echo(f"{kind} {made.slug} created. Give it a key: dermatrail portal key {made.slug}")
 
 
 @portal.command("key")

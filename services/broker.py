@@ -8,6 +8,8 @@ from services.settings import Settings
 ANALYSIS_QUEUE = "analysis"
 UPKEEP_QUEUE = "upkeep"
 CHANGE_QUEUE = "change"
+DELIVERY_QUEUE = "delivery"
+EXCHANGE_QUEUE = "exchange"
 DRAIN_TASK = "workers.analysis.drain"
 
 
@@ -24,6 +26,9 @@ ANALYSIS_BELL = Bell(DRAIN_TASK, ANALYSIS_QUEUE)
 OUTLINE_BELL = Bell("workers.outlines.measure", UPKEEP_QUEUE)
 # Comparing visits has a process of its own, so that no picture ever waits for it.
 CHANGE_BELL = Bell("workers.change.drain", CHANGE_QUEUE)
+# What leaves has a small process of its own, which never loads a network: telling portals, and making documents of results.
+DELIVERY_BELL = Bell("workers.delivery.drain", DELIVERY_QUEUE)
+EXCHANGE_BELL = Bell("workers.exchange.drain", EXCHANGE_QUEUE)
 
 
 def celery_settings(settings: Settings) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The object store: pictures, masks and thumbnails behind the S3 interface, by key.
 
-Small on purpose: put, get (whole or in part), exists, delete. Pictures are at most some ten megabytes, so an object travels in one request.
+Small on purpose: put, get (whole or in part), exists, list, delete. Pictures are at most some ten megabytes: each travels in one request.
 
 Small things that are born together lie in one object: storing four files of some kilobytes as one costs a quarter of four. Their keys name
 the object and the bytes: ``folder/answer#0+1832``. Whoever has such a key gets its part and need not know.
@@ -10,8 +10,9 @@ import hashlib
 import io
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, Self
 from uuid import uuid4
 
@@ -86,6 +87,9 @@ class Objects(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove the object; nothing happens where there is none. Raises StoreUnavailable."""
+
+    def keys(self, prefix: str) -> list[str]:
+        """The keys that begin with ``prefix``, in order. Raises StoreUnavailable."""
 
     def ready(self) -> bool:
         """Whether an object can be written now."""
@@ -170,6 +174,23 @@ class ObjectStore:
         except (MinioException, HTTPError, OSError) as error:
             raise StoreUnavailable(f"The object store did not delete an object: {_cause(error)}.") from error
 
+    def keys(self, prefix: str) -> list[str]:
+        """List, over as many answers of the server as there are."""
+        try:
+            found = self._client.list_objects(self._bucket, prefix=prefix, recursive=True)
+            return sorted(item.object_name for item in found if item.object_name)
+        except (MinioException, HTTPError, OSError) as error:
+            raise StoreUnavailable(f"The object store did not list objects: {_cause(error)}.") from error
+
+    def keys_before(self, prefix: str, moment: datetime) -> Iterator[str]:
+        """The keys that begin with ``prefix`` of objects that were stored before ``moment``, as the server lists them."""
+        try:
+            for item in self._client.list_objects(self._bucket, prefix=prefix, recursive=True):
+                if item.object_name and item.last_modified and item.last_modified < moment:
+                    yield item.object_name
+        except (MinioException, HTTPError, OSError) as error:
+            raise StoreUnavailable(f"The object store did not list objects: {_cause(error)}.") from error
+
     def ready(self) -> bool:
         """Write a probe: listing answers long before a volume can be written."""
         key = f"probes/{uuid4()}"
@@ -217,6 +238,11 @@ class MemoryStore:
         """Forget the bytes."""
         with self._lock:
             self._objects.pop(key, None)
+
+    def keys(self, prefix: str) -> list[str]:
+        """Those that are known."""
+        with self._lock:
+            return sorted(key for key in self._objects if key.startswith(prefix))
 
     def ready(self) -> bool:
         """Always."""

@@ -29,11 +29,14 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     database_url: SecretStr
+    results_database_url: SecretStr | None = None
     broker_url: SecretStr
     s3_endpoint: str
     s3_access_key: SecretStr
     s3_secret_key: SecretStr
     s3_secure: bool = True
+    s3_public_endpoint: str | None = None
+    s3_region: str = "us-east-1"
     s3_bucket: str = "dermatrail"
     s3_encrypt: bool = True
     session_secret: SecretStr | None = None
@@ -48,6 +51,9 @@ class Settings(BaseSettings):
     public_trial: bool = False
     trusted_proxies: int = Field(default=0, ge=0, le=5)
     max_file_bytes: int = Field(default=30 * 1024 * 1024, ge=1)
+    max_upload_bytes: int = Field(default=128 * 1024 * 1024, ge=1)
+    upload_hours: int = Field(default=24, ge=1, le=168)
+    max_batch_items: int = Field(default=10_000, ge=1, le=10_000)
     max_files: int = Field(default=20, ge=1)
     max_pixels: int = Field(default=100_000_000, ge=1)
     lease_seconds: int = Field(default=60, ge=5)
@@ -56,6 +62,17 @@ class Settings(BaseSettings):
     batch_size: int = Field(default=8, ge=1)
     sweep_seconds: int = Field(default=5, ge=1)
     reminder_seconds: int = Field(default=3600, ge=1)
+    webhook_http: bool = False
+    webhook_networks: str = ""
+    dicom_capture: bool = False
+    dicom_title: str = Field(default="DERMATRAIL", pattern=r"^[A-Z0-9_-]{1,16}$")
+    dicom_address: str = "127.0.0.1"
+    dicom_port: int = Field(default=11112, ge=0, le=65535)
+    dicom_peers: SecretStr | None = None
+    dicom_associations: int = Field(default=8, ge=1)
+    dicom_tls_certificate: Path | None = None
+    dicom_tls_key: Path | None = None
+    dicom_tls_ca: Path | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     backend: Literal["torch", "openvino"] = "torch"
     bundles_dir: Path | None = None

@@ -5,17 +5,37 @@ from typing import Any
 
 import click
 
-from services import admin
-from workers.commands import data, dataset, models, training
+from workers.commands import deidentify, portal
 
 
-@click.group()
+class Commands(click.Group):
+    """Finds the commands for portals and folders at once; what others need (database, models) is imported when one of them is asked for."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name."""
+        if cmd_name not in self.commands:
+            register_rest(self)
+        return super().get_command(ctx, cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands."""
+        register_rest(self)
+        return super().list_commands(ctx)
+
+
+def register_rest(group: click.Group) -> None:
+    """Add the commands that need more than the API; a second time changes nothing."""
+    from services import admin
+    from workers.commands import data, dataset, erasures, listener, models, portal_check, training
+
+    for part in (admin, models, training, data, dataset, erasures, listener, portal_check):
+        part.register(group)
+
+
+@click.group(cls=Commands)
 @click.version_option(package_name="dermatrail")
 def main() -> None:
     """Dermatrail: decision support for tele-dermatology. No answer leaves without a dermatologist."""
-
-
-admin.register(main)
 
 
 @main.command()
@@ -43,7 +63,5 @@ def analyse(*, files: tuple[Path, ...], out: Path, strict: bool, **models: Any) 
         raise SystemExit(3)
 
 
-models.register(main)
-training.register(main)
-data.register(main)
-dataset.register(main)
+portal.register(main)
+deidentify.register(main)

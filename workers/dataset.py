@@ -1,14 +1,16 @@
 """Decided cases as a data set to train on: pictures, masks and one table, under names that lead back to nobody.
 
 Names are keyed hashes of the records' ids. The key lies in the unfinished folder alone, so that an interrupted export goes on under
-the same names, and is deleted with the last step: afterwards nobody, us included, can say whose picture is whose. Two exports
-therefore name the same patient differently and are not to be trained on together; a fuller one replaces an older one.
+the same names, and is deleted with the last step: whoever has the folder cannot say whose picture is whose. The register of exports
+(:mod:`services.records.datasets`) knows the names of the pictures, for their erasure alone. Two exports name the same patient
+differently and are not to be trained on together; a fuller one replaces an older one.
 """
 
 import csv
 import fcntl
 import hashlib
 import hmac
+import io
 import json
 import os
 import secrets
@@ -23,15 +25,22 @@ from uuid import UUID
 
 from models.datasets import fields
 from models.datasets.own import EXPORTED
+from models.pictures.decode import decode
+from models.pictures.errors import PictureRefused
+from models.pictures.identity import SIDE, look
 from models.taxonomy import TAXONOMIES
 from services.objects import ObjectMissing, Objects
+from services.records.datasets import keep_images, keep_manifest
 from services.records.export import Teaching, TeachingCase, TeachingImage
+from services.records.states import IdentityState
+from workers.pruning import SUMMARY, Transaction
 
-SUMMARY, KEY = "export.json", "key"
+KEY = "key"
 NAME_LETTERS = 16  # of 4 bits: names of a million pictures do not collide
 THREADS, AHEAD = 8, 256
 OLDEST = 90  # years: whoever is older could be found by their age alone
 UNKNOWN_CLASS, PICTURE_MISSING, MASK_MISSING = "class_of_no_taxonomy", "picture_missing", "mask_missing"
+MAY_IDENTIFY, ERASED = "picture_may_identify", "patient_erased"
 SUFFIXES = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg"}
 
 
@@ -61,7 +70,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What an export holds. ``left_out``: cases by reason; ``incomplete``: pictures and masks that the store did not have."""
+    """What an export holds. ``left_out``: cases by reason; ``incomplete``: pictures and masks that are not there.
+
+    They are counted by reason: the store did not have them, or they may tell who the patient is and no human has cleared them.
+    """
 
     cases: int
     images: int
@@ -81,6 +93,11 @@ class Folder:
         """The name under which a record goes out."""
         digest = hmac.new(self.key, f"{kind}/{record_id}".encode(), hashlib.sha256).hexdigest()
         return digest[:NAME_LETTERS]
+
+    @property
+    def export_id(self) -> UUID:
+        """The number under which the register knows this export: the same as long as it is unfinished."""
+        return UUID(bytes=hmac.new(self.key, b"export", hashlib.sha256).digest()[:16], version=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +131,16 @@ def unfinished(out: Path) -> Iterator[Folder]:
         yield Folder(path, _key(file.read()) or _new_key(path / KEY))
 
 
-def write(*, folder: Folder, portals: Mapping[str, Teaching], store: Objects, out: Path, since: datetime | None) -> Written:
+def write(
+    *, folder: Folder, portals: Mapping[str, Teaching], store: Objects, out: Path, since: datetime | None, transaction: Transaction
+) -> Written:
     """Fetch what is not there yet, write the table, and give the folder its name: ``out`` appears whole or not at all.
 
-    ``portals``: what to write, by the portals' short names. Raises StoreUnavailable; what was fetched stays for the next try.
+    ``portals``: what to write, by the portals' short names. ``transaction``: of the owner's login, to register what leaves; pictures
+    of patients who were erased meanwhile are left out. Raises StoreUnavailable; what was fetched stays for the next try.
     """
     left_out: Counter[str] = Counter()
+    held = sum(teaching.held for teaching in portals.values())
     pictures: list[_Picture] = []
     for portal, teaching in portals.items():
         left_out.update({reason.value: count for reason, count in teaching.left_out.items()})
@@ -129,14 +150,29 @@ def write(*, folder: Folder, portals: Mapping[str, Teaching], store: Objects, ou
                 left_out[UNKNOWN_CLASS] += 1
             else:
                 pictures += [_Picture(portal, case, taxonomy, image) for image in case.images]
-    found = _fetched(folder, store, pictures)
-    rows = [row for row in found if row is not None]
-    _write_table(folder.path / EXPORTED, rows)
-    written = _written(pictures, found, left_out)
-    summary = {"portals": list(portals), "since": since.isoformat() if since else None, **asdict(written)}
+    found = _registered(folder, pictures, _fetched(folder, store, pictures), out.name, transaction)
+    rows = [row for row in found if isinstance(row, Row)]
+    written = _written(pictures, found, left_out, held)
+    said = {"export": str(folder.export_id), "portals": list(portals), "since": since.isoformat() if since else None}
+    summary = {**said, **asdict(written)}
     (folder.path / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     _finish(folder.path, rows, out)
     return written
+
+
+def _registered(
+    folder: Folder, pictures: Sequence[_Picture], found: Sequence[Row | str], name: str, transaction: Transaction
+) -> list[Row | str]:
+    """The lines of pictures that may leave; the table of them is written and known to the register, or neither."""
+    lines = list(zip(pictures, found, strict=True))
+    names = {each.image.id: Path(row.image).stem for each, row in lines if isinstance(row, Row)}
+    with transaction() as session:
+        alive = keep_images(session=session, export_id=folder.export_id, name=name, images=names)
+        kept = [ERASED if isinstance(row, Row) and each.image.id not in alive else row for each, row in lines]
+        table = _table([row for row in kept if isinstance(row, Row)])
+        (folder.path / EXPORTED).write_bytes(table)
+        keep_manifest(session=session, export_id=folder.export_id, sha256=hashlib.sha256(table).hexdigest())
+    return kept
 
 
 def taxonomy_for(case: TeachingCase) -> str | None:
@@ -149,20 +185,22 @@ def taxonomy_for(case: TeachingCase) -> str | None:
     return None
 
 
-def _fetched(folder: Folder, store: Objects, pictures: Sequence[_Picture]) -> list[Row | None]:
-    """The line of each picture, None where the store has no such picture."""
-    rows: list[Row | None] = []
+def _fetched(folder: Folder, store: Objects, pictures: Sequence[_Picture]) -> list[Row | str]:
+    """The line of each picture, or why there is none."""
+    rows: list[Row | str] = []
     with ThreadPoolExecutor(THREADS, "export") as pool:
         for start in range(0, len(pictures), AHEAD):
             rows += pool.map(lambda each: _row(folder, store, each), pictures[start : start + AHEAD])
     return rows
 
 
-def _row(folder: Folder, store: Objects, each: _Picture) -> Row | None:
+def _row(folder: Folder, store: Objects, each: _Picture) -> Row | str:
     case, image = each.case, each.image
     picture = _picture(folder, store, image)
     if picture is None:
-        return None
+        return PICTURE_MISSING
+    if image.identity_state is IdentityState.UNCHECKED and _may_identify((folder.path / picture).read_bytes()):
+        return MAY_IDENTIFY
     mask = _mask(folder, store, image)
     return Row(
         image=picture,
@@ -183,10 +221,12 @@ def _row(folder: Folder, store: Objects, each: _Picture) -> Row | None:
     )
 
 
-def _written(pictures: Sequence[_Picture], rows: Sequence[Row | None], left_out: Counter[str]) -> Written:
-    whole = [(each, row) for each, row in zip(pictures, rows, strict=True) if row is not None]
+def _written(pictures: Sequence[_Picture], rows: Sequence[Row | str], left_out: Counter[str], held: int) -> Written:
+    whole = [(each, row) for each, row in zip(pictures, rows, strict=True) if isinstance(row, Row)]
     lost = {
-        PICTURE_MISSING: len(pictures) - len(whole),
+        PICTURE_MISSING: rows.count(PICTURE_MISSING),
+        ERASED: rows.count(ERASED),
+        MAY_IDENTIFY: rows.count(MAY_IDENTIFY) + held,
         MASK_MISSING: sum(each.image.mask_key is not None and not row.mask for each, row in whole),
     }
     cases, patients = {each.case.id for each, _ in whole}, {each.case.patient_id for each, _ in whole}
@@ -208,6 +248,14 @@ def _picture(folder: Folder, store: Objects, image: TeachingImage) -> str | None
     return name + suffix
 
 
+def _may_identify(data: bytes) -> bool:
+    """Whether writing is seen in a picture that no worker has looked at: it came before workers did, or could not be analysed."""
+    try:
+        return bool(look(decode(data, min_side=SIDE).rgb))
+    except PictureRefused:
+        return True
+
+
 def _mask(folder: Folder, store: Objects, image: TeachingImage) -> str:
     """The path of the mask in the export, or nothing. Fetched anew each time: a reader may have drawn another one meanwhile."""
     if image.mask_key is None:
@@ -226,11 +274,12 @@ def _write_whole(path: Path, data: bytes) -> None:
     part.replace(path)
 
 
-def _write_table(path: Path, rows: Sequence[Row]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, [*Row.__dataclass_fields__])
-        table.writeheader()
-        table.writerows(asdict(row) for row in rows)
+def _table(rows: Sequence[Row]) -> bytes:
+    out = io.StringIO(newline="")
+    table = csv.DictWriter(out, [*Row.__dataclass_fields__])
+    table.writeheader()
+    table.writerows(asdict(row) for row in rows)
+    return out.getvalue().encode()
 
 
 def _finish(path: Path, rows: Sequence[Row], out: Path) -> None:

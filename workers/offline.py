@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -78,6 +78,8 @@ def stems(files: Sequence[Path]) -> dict[Path, str]:
 
 def _written(path: Path, finding: Finding, out: Path, stem: str) -> dict[str, object]:
     line: dict[str, object] = {"file": str(path), **finding.as_json()}
+    if finding.identity:
+        line["identity"] = asdict(finding.identity)
     if finding.mask_png and finding.width and finding.height:
         line["mask"] = f"{stem}_mask.png"
         (out / f"{stem}_mask.png").write_bytes(encode_png(enlarge(decode_png(finding.mask_png), finding.width, finding.height)))

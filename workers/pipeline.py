@@ -28,6 +28,7 @@ from workers.metrics import (
     STORE_SECONDS,
 )
 from workers.results import analysis_result, answer_files
+from workers.sandbox import as_asked
 
 log = logging.getLogger(__name__)
 
@@ -235,10 +236,13 @@ class Pipeline:
         if finding.outcome is Outcome.FAILED:
             # A refused picture stays refused; a network that failed (memory, driver) deserves another try.
             return JobFailure(job_id=job.job_id, reason=finding.detail or str(finding.reason), retry=finding.reason == "model_error")
-        pack = answer_files(job=job, finding=finding)
+        asked = as_asked(job, finding)
+        if isinstance(asked, JobFailure):
+            return asked
+        pack = answer_files(job=job, finding=asked)
         with STORE_SECONDS.time():
             self.store.put(pack.key, pack.data, "application/octet-stream")
-        return analysis_result(job=job, finding=finding, keys=pack.keys)
+        return analysis_result(job=job, finding=asked, keys=pack.keys)
 
     def _settle(self, batch: Batch, settlements: "Sequence[AnalysisResult | JobFailure | Released]") -> None:
         results = [settled for settled in settlements if isinstance(settled, AnalysisResult)]

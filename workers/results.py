@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from models.finding import Finding
+from models.finding import Finding, Identity
 from models.finding import Outcome as FindingOutcome
 from services.objects import Pack
+from services.records.identity import Box, IdentityCheck, Seen
 from services.records.jobs import AnalysisResult, ClaimedJob
-from services.records.states import Outcome
+from services.records.states import IdentityKind, Outcome
 
 
 def answer_files(*, job: ClaimedJob, finding: Finding) -> Pack:
@@ -38,7 +39,15 @@ def analysis_result(*, job: ClaimedJob, finding: Finding, keys: Mapping[str, str
         heatmap_key=keys.get("heatmap"),
         hairfree_key=keys.get("hairfree"),
         embedding=finding.embedding or None,
+        identity=None if finding.identity is None else identity_check(finding.identity),
     )
+
+
+def identity_check(identity: Identity) -> IdentityCheck:
+    """What in the picture may tell who it is, as records keep it."""
+    written = [Seen(IdentityKind.TEXT, text.score, Box(text.x, text.y, text.width, text.height)) for text in identity.text]
+    declared = [Seen(IdentityKind.DECLARED, 1.0)] if identity.declared else []
+    return IdentityCheck(identity.version, (*declared, *written))
 
 
 def flags_of(finding: Finding) -> tuple[str, ...]:

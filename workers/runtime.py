@@ -147,7 +147,8 @@ def visitors() -> Trials:
 
 def answered(shadows: ShadowScorer, answers: Sequence[tuple[jobs.ClaimedJob, jobs.AnalysisResult]]) -> None:
     """Passes on what was just settled: to the versions in shadow, and a ring where a picture is large enough for tiles."""
-    shadows.offer(answers)
+    # What a script says is no yardstick for a model.
+    shadows.offer([answer for answer in answers if answer[0].script is None])
     if any(is_large(result.finding.get("width") or 0, result.finding.get("height") or 0) for _, result in answers):
         tile_maker().ring()
 

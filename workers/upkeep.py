@@ -50,3 +50,30 @@ def tend_trials() -> int:
     if waiting:
         drain.apply_async(queue="analysis", expires=TRIALS_SECONDS)
     return forget_expired(database=database(), store=ObjectStore.connect(settings))
+
+
+@app.task(name="workers.upkeep.expire_uploads", soft_time_limit=60, time_limit=90)
+def expire_uploads() -> int:
+    """Deletes the files that portals have sent and no case has used in time. Returns how many."""
+    from workers.runtime import database
+    from workers.uploads import forget_uploads
+
+    return forget_uploads(database=database(), store=ObjectStore.connect(load_settings()))
+
+
+@app.task(name="workers.upkeep.finish_erasures", soft_time_limit=300, time_limit=330)
+def finish_erasures() -> int:
+    """Deletes the objects of erased patients until none is left. Returns how many it deleted."""
+    from workers.erasing import delete_leftovers
+    from workers.runtime import database
+
+    return delete_leftovers(database=database(), store=ObjectStore.connect(load_settings()))
+
+
+@app.task(name="workers.upkeep.end_retention", soft_time_limit=600, time_limit=660)
+def end_retention() -> int:
+    """Erases the trails that portals do not want to be kept any longer. Returns how many."""
+    from workers.erasing import erase_expired
+    from workers.runtime import database
+
+    return erase_expired(database=database())

@@ -22,7 +22,7 @@ from infra.local import LocalStack, LocalStackError
 from infra.local.seed import seed
 from infra.local.state import StateFolder
 
-COMPONENTS = ("worker", "change", "beat", "intake", "review", "postgres", "valkey", "seaweedfs")
+COMPONENTS = ("worker", "change", "delivery", "beat", "intake", "review", "postgres", "valkey", "seaweedfs")
 WARM_UP_IMAGES = 24
 CONNECTIONS = 4
 UPLOAD_CONNECTIONS = 8

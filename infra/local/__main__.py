@@ -77,6 +77,7 @@ def up(state: Path) -> None:
         click.echo(f"           {' and '.join(others)} have the same password on this machine")
         click.echo("           no second factor is asked for on this machine; the account page sets one up")
         click.echo(f"intake     {stack.address('intake')}  API key {access.api_key}")
+        click.echo(f"           API key of the sandbox, which a script answers: {access.sandbox_key}")
         click.echo("Decision support only: no case leaves without a dermatologist's decision. Ctrl-C stops everything.")
         while True:
             signal.pause()

@@ -7,17 +7,22 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
+from infra.local import postgres
 from infra.local.programs import Program
 from infra.local.state import Choices, StateFolder
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("intake", "review", "worker", "change", "beat")
-ROLE = {"intake": "intake", "review": "review", "worker": "worker", "change": "worker", "beat": "worker"}
+NAMES = ("intake", "review", "worker", "change", "delivery", "beat")
+ROLE = {"intake": "intake", "review": "review", "worker": "worker", "change": "worker", "delivery": "worker", "beat": "worker"}
 WEB_THREADS = 8
+# On one machine a portal under development listens on the loopback address, without TLS.
+LOCAL_WEBHOOKS = {"DERMATRAIL_WEBHOOK_HTTP": "true", "DERMATRAIL_WEBHOOK_NETWORKS": "127.0.0.0/8"}
 
 
 def settings(choices: Choices, role: str) -> dict[str, str]:
     """The settings that only one role has."""
+    if role == "intake":
+        return {"DERMATRAIL_DATA_KEY": choices.secrets["data_key"], **LOCAL_WEBHOOKS}
     if role == "review":
         return {
             "DERMATRAIL_SESSION_SECRET": choices.secrets["session"],
@@ -26,6 +31,7 @@ def settings(choices: Choices, role: str) -> dict[str, str]:
             # On the loopback address a password is enough to look around. The account page offers the second factor.
             "DERMATRAIL_REQUIRE_SECOND_FACTOR": "false",
             "DERMATRAIL_PUBLIC_TRIAL": "true",
+            **LOCAL_WEBHOOKS,
         }
     if role == "worker":
         return {"DERMATRAIL_METRICS_PORT": str(choices.ports["worker_metrics"])}
@@ -40,6 +46,8 @@ def program(state: StateFolder, choices: Choices, name: str, environment: Mappin
         port = choices.ports["change_metrics"]
         own = {**environment, "DERMATRAIL_METRICS_PORT": str(port)}
         return _worker(state, port, own, name=name, queues="change", threads=1)
+    if name == "delivery":
+        return _delivery(state, choices, environment)
     if name == "beat":
         return _beat(state, environment)
     return _web(state, choices.ports[name], name, environment)
@@ -60,7 +68,8 @@ def _web(state: StateFolder, port: int, name: str, environment: Mapping[str, str
             "--no-control-socket",
             f"services.{name}.wsgi:app",
         ),
-        environment=environment,
+        # Each thread would keep memory of its own that it has used once; they share it instead.
+        environment={**environment, "MALLOC_ARENA_MAX": "2"},
         log=state.log(name),
         directory=ROOT,
         ports=(port,),
@@ -81,6 +90,13 @@ def _worker(state: StateFolder, port: int, environment: Mapping[str, str], *, na
         ready=functools.partial(responds, f"http://127.0.0.1:{port}/metrics"),
         grace_seconds=60,
     )
+
+
+def _delivery(state: StateFolder, choices: Choices, environment: Mapping[str, str]) -> Program:
+    port = choices.ports["delivery_metrics"]
+    own = {**environment, **LOCAL_WEBHOOKS, "DERMATRAIL_METRICS_PORT": str(port), "DERMATRAIL_DATA_KEY": choices.secrets["data_key"]}
+    own["DERMATRAIL_RESULTS_DATABASE_URL"] = postgres.url(choices, "intake")
+    return _worker(state, port, own, name="delivery", queues="delivery,exchange", threads=2)
 
 
 def _beat(state: StateFolder, environment: Mapping[str, str]) -> Program:

@@ -83,7 +83,8 @@ class LocalStack:
         return f"http://127.0.0.1:{self.choices.ports[name]}"
 
     def start_processes(self, names: Iterable[str] = applications.NAMES, *, timeout: float = 90) -> None:
-        """Start Dermatrail's own processes ("intake", "review", "worker", "change", "beat") and wait until each one is ready."""
+        """Start Dermatrail's own processes ("intake", "review", "worker", "change", "delivery", "beat")
+        and wait until each one is ready."""
         wanted = tuple(names)
         for name in wanted:
             settings = environment(self.choices, applications.ROLE[name])

@@ -26,6 +26,7 @@ PORT_NAMES = (
     "review",
     "worker_metrics",
     "change_metrics",
+    "delivery_metrics",
 )
 # Below the range from which Linux and macOS take ports for outgoing connections, also with SeaweedFS's own
 # +10000 for gRPC: no client of anything can sit on a port of ours when we come back.

@@ -42,6 +42,7 @@ def _dicom(data: bytes, min_side: int | None, max_pixels: int) -> Picture:
         full_height=header.rows,
         media_type=MediaType.DICOM,
         pixel_spacing_mm=header.pixel_spacing_mm,
+        declares_identity="YES" in (dataset.get("BurnedInAnnotation"), dataset.get("RecognizableVisualFeatures")),
     )
 
 

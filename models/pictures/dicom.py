@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from models.pictures.dicom_facts import DicomFacts, keep_silent, read_facts
 from models.pictures.errors import PictureRefused, RefusalReason
 from models.pictures.info import Modality
 
@@ -52,12 +53,14 @@ class DicomHeader:
     modality: Modality
     pixel_spacing_mm: float | None
     acquired_at: datetime | None
+    facts: DicomFacts
 
 
 def read(data: bytes) -> tuple["Dataset", DicomHeader]:
     """Parse and check. Raises PictureRefused with the reason that a portal can act on."""
     import pydicom
 
+    keep_silent()
     syntax = _transfer_syntax(data)
     dataset = pydicom.dcmread(io.BytesIO(data))
     if "PixelData" not in dataset or not dataset.PixelData:
@@ -99,6 +102,7 @@ def _header(dataset: "Dataset", syntax: str, modality: Modality) -> DicomHeader:
         modality=modality,
         pixel_spacing_mm=_spacing(dataset.get("PixelSpacing")),
         acquired_at=_acquired(dataset),
+        facts=read_facts(dataset, transfer_syntax=syntax),
     )
     if header.colour_model not in COLOUR_MODELS:
         raise PictureRefused(RefusalReason.UNSUPPORTED_COLOUR, f"Photometric interpretation {_printable(header.colour_model)}.")

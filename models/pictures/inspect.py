@@ -74,6 +74,7 @@ def _dicom(data: bytes, max_pixels: int) -> PictureInfo:
         modality=header.modality,
         pixel_spacing_mm=header.pixel_spacing_mm,
         acquired_at=header.acquired_at,
+        dicom=header.facts,
     )
 
 

@@ -11,6 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID, uuid4
 
+from sqlalchemy.orm import Session
+
+from models.pictures.dicom_facts import DicomFacts
 from models.pictures.errors import PictureRefused
 from models.pictures.info import MediaType, PictureInfo
 from models.pictures.inspect import inspect
@@ -24,6 +27,7 @@ from services.records.access import Portal
 from services.records.audit import Actor
 from services.records.cases import AcceptedCase, Idempotency, NewCase, NewImage, accept_case, add_images
 from services.records.errors import CaseClosed, CaseNotFound, DatabaseUnavailable
+from services.records.instances import ReceivedInstance
 from services.records.states import CaseState, Modality, SpacingSource, VisitSource
 from services.records.views import CaseView, load_case
 
@@ -71,9 +75,18 @@ class Submission:
 
 
 def submit_case(
-    *, backends: Backends, portal: Portal, case: CaseIn, uploads: Sequence[UploadedFile], idempotency_key: str | None
+    *,
+    backends: Backends,
+    portal: Portal,
+    case: CaseIn,
+    uploads: Sequence[UploadedFile],
+    idempotency_key: str | None,
+    within: Callable[[Session, AcceptedCase], None] = lambda session, accepted: None,  # noqa: ARG005
 ) -> Submission:
     """Accept a case with its files; once it returns, everything is durable and will be analysed.
+
+    Args:
+        within: what else belongs into the transaction that accepts the case; not called where an equal request came first.
 
     Raises:
         Problem: files are refused (nothing is stored).
@@ -87,22 +100,25 @@ def submit_case(
 
     def record() -> AcceptedCase:
         with backends.database.transaction(tenants=[portal.tenant_id]) as session:
-            return accept_case(
+            accepted = accept_case(
                 session=session,
                 tenant_id=portal.tenant_id,
                 case_id=case_id,
-                case=_new_case(case, files),
+                case=new_case(case, files),
                 images=[image.record for image in images],
                 actor=Actor.portal(portal.key_id),
                 idempotency=idempotency,
             )
+            if not accepted.replayed:
+                within(session, accepted)
+            return accepted
 
-    accepted = _recorded(backends, portal, case_id, images, record)
+    accepted = recorded(backends, portal, case_id, images, record)
     if accepted.replayed:
         # An equal request came first: its case is the answer, our objects are spare. Looking for it before the objects
         # are put would cost every submission a transaction, to save the rare repetition a put.
-        _remove(backends, images)
-        return _replayed(backends, portal, accepted.id)
+        remove_objects(backends, images)
+        return replayed(backends, portal, accepted.id)
     backends.doorbell.ring()
     return Submission(accepted, tuple((image.record.id, image.record.filename) for image in images))
 
@@ -125,7 +141,7 @@ def submit_images(
                 actor=Actor.portal(portal.key_id),
             )
 
-    accepted = _recorded(backends, portal, case_id, images, record)
+    accepted = recorded(backends, portal, case_id, images, record)
     backends.doorbell.ring()
     return Submission(accepted, tuple((image.record.id, image.record.filename) for image in images))
 
@@ -135,7 +151,7 @@ def check_files(*, backends: Backends, uploads: Sequence[UploadedFile], said: Se
     if len(said) > len(uploads):
         fault = Fault(location="case.images", reason="too_long", detail="There are more entries than files.")
         raise Problem(422, "invalid_fields", "`case.images` does not fit the files.", errors=[fault])
-    checked = _each(backends, lambda upload: _checked(upload, backends.settings.max_pixels), uploads)
+    checked = each_file(backends, lambda upload: checked_file(upload, backends.settings.max_pixels), uploads)
     faults = [refused_fault(f"images[{index}]", item) for index, item in enumerate(checked) if isinstance(item, PictureRefused)]
     if faults:
         reason = faults[0].reason if len(faults) == 1 else "images_refused"
@@ -143,7 +159,7 @@ def check_files(*, backends: Backends, uploads: Sequence[UploadedFile], said: Se
     return [item for item in checked if isinstance(item, CheckedFile)]
 
 
-def _checked(upload: UploadedFile, max_pixels: int) -> CheckedFile | PictureRefused:
+def checked_file(upload: UploadedFile, max_pixels: int) -> CheckedFile | PictureRefused:
     data = upload.read()
     try:
         info = inspect(data, max_pixels=max_pixels)
@@ -162,9 +178,9 @@ def store_files(
     padded = [*said, *(ImageIn() for _ in range(len(files) - len(said)))]
     images = [StoredImage(_new_image(portal, case_id, file, words), file) for file, words in zip(files, padded, strict=True)]
     try:
-        _each(backends, lambda image: _put(backends, image), images)
+        each_file(backends, lambda image: _put(backends, image), images)
     except StoreError:
-        _remove(backends, images)
+        remove_objects(backends, images)
         raise
     return images
 
@@ -191,10 +207,18 @@ def _new_image(portal: Portal, case_id: UUID, file: CheckedFile, said: ImageIn) 
         modality=said.modality if found is Modality.UNKNOWN else found,
         pixel_spacing_mm=file.info.pixel_spacing_mm or said.pixel_spacing_mm,
         spacing_source=_spacing_source(file, said),
-        magnification=said.magnification,
+        magnification=(file.info.dicom and file.info.dicom.magnification) or said.magnification,
         original_key=f"{folder}/original",
         view_key=f"{folder}/original" if file.view is None else f"{folder}/view",
+        instance=received_instance(file.info.dicom),
     )
+
+
+def received_instance(facts: DicomFacts | None) -> ReceivedInstance | None:
+    """Which DICOM instance a file is; None for other files, and where it does not say so by valid UIDs."""
+    if facts is None or not facts.identified:
+        return None
+    return ReceivedInstance(**{name: getattr(facts, name) for name in ReceivedInstance.__dataclass_fields__})
 
 
 def _spacing_source(file: CheckedFile, said: ImageIn) -> SpacingSource | None:
@@ -212,7 +236,7 @@ def _visit(case: CaseIn, files: Sequence[CheckedFile]) -> tuple[datetime | None,
     return (min(acquired), VisitSource.DICOM) if acquired else (None, VisitSource.RECEIPT)
 
 
-def _new_case(case: CaseIn, files: Sequence[CheckedFile]) -> NewCase:
+def new_case(case: CaseIn, files: Sequence[CheckedFile]) -> NewCase:
     visited_at, source = _visit(case, files)
     return NewCase(
         patient_reference=case.patient.reference,
@@ -220,6 +244,8 @@ def _new_case(case: CaseIn, files: Sequence[CheckedFile]) -> NewCase:
         birth_year=case.patient.birth_year,
         fitzpatrick=case.patient.fitzpatrick,
         consent_training=case.patient.consent_training,
+        consent_care=case.patient.consent_care,
+        consent_audit=case.patient.consent_audit,
         lesion_reference=case.lesion.reference,
         body_site=case.lesion.body_site,
         laterality=case.lesion.laterality,
@@ -232,12 +258,21 @@ def _new_case(case: CaseIn, files: Sequence[CheckedFile]) -> NewCase:
 
 
 def request_digest(case: CaseIn, files: Iterable[CheckedFile]) -> str:
-    """SHA-256 (hex) of what a request says: the case with defaults filled in, and names and contents of the files in order."""
-    said = [case.model_dump(mode="json"), [[file.upload.filename, file.sha256] for file in files]]
+    """SHA-256 (hex) of what a request says: see :func:`digest_of`."""
+    return digest_of(case, [(file.upload.filename, file.sha256) for file in files])
+
+
+def digest_of(case: CaseIn, named: Iterable[tuple[str, str]]) -> str:
+    """SHA-256 (hex) of a case without what is as by default, and of names and contents (SHA-256, hex) of its files in order.
+
+    So a request that is repeated after an upgrade, whose cases know of more, still is the same request.
+    """
+    said = [case.model_dump(mode="json", exclude_defaults=True), [list(file) for file in named]]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _replayed(backends: Backends, portal: Portal, case_id: UUID) -> Submission:
+def replayed(backends: Backends, portal: Portal, case_id: UUID) -> Submission:
+    """The answer to a request that an equal one came before."""
     view = _load(backends, portal, case_id)
     # The first answer again: queued, as it was then. The status address tells how far the case has come.
     accepted = AcceptedCase(view.id, CaseState.QUEUED, view.received_at, view.due_at, replayed=True)
@@ -255,7 +290,7 @@ def _load(backends: Backends, portal: Portal, case_id: UUID) -> CaseView:
         return load_case(session=session, tenant_ids=[portal.tenant_id], case_id=case_id)
 
 
-def _recorded(
+def recorded(
     backends: Backends, portal: Portal, case_id: UUID, images: Sequence[StoredImage], record: Callable[[], AcceptedCase]
 ) -> AcceptedCase:
     try:
@@ -263,10 +298,10 @@ def _recorded(
     except DatabaseUnavailable:
         # A connection can break after the server has committed: objects that a case refers to must stay.
         if not _may_be_recorded(backends, portal, case_id, images):
-            _remove(backends, images)
+            remove_objects(backends, images)
         raise
     except Exception:
-        _remove(backends, images)
+        remove_objects(backends, images)
         raise
 
 
@@ -280,7 +315,7 @@ def _may_be_recorded(backends: Backends, portal: Portal, case_id: UUID, images: 
     return any(image.record.id in recorded for image in images)
 
 
-def _remove(backends: Backends, images: Sequence[StoredImage]) -> None:
+def remove_objects(backends: Backends, images: Sequence[StoredImage]) -> None:
     """Best effort: an object that stays behind costs space and nothing else."""
     for key in sorted(key for image in images for key in image.keys):
         try:
@@ -290,7 +325,7 @@ def _remove(backends: Backends, images: Sequence[StoredImage]) -> None:
             return
 
 
-def _each(backends: Backends, work: Callable[[Given], Made], items: Sequence[Given]) -> list[Made]:
+def each_file(backends: Backends, work: Callable[[Given], Made], items: Sequence[Given]) -> list[Made]:
     """``work`` on every item; one item needs no thread."""
     if len(items) == 1:
         return [work(items[0])]

@@ -9,6 +9,7 @@ from services.intake.access import auth, current_portal
 from services.intake.context import backends
 from services.intake.problems import Problem
 from services.records.audit import Actor, Subject, record_event
+from services.records.consent import require_care
 from services.records.states import AuditAction
 from services.records.views import AnalysisView, ImageView, load_case
 
@@ -19,7 +20,7 @@ HEADERS = {"Cache-Control": "private, no-cache"}
 
 @blueprint.get("/<uuid:case_id>/images/<uuid:image_id>/mask")
 @blueprint.auth_required(auth)
-@blueprint.doc(operation_id="readMask", responses=[404, 503])
+@blueprint.doc(operation_id="readMask", responses=[403, 404, 503])
 def read_mask(case_id: UUID, image_id: UUID) -> Response:
     """Read an image's lesion mask
 
@@ -37,7 +38,7 @@ def read_mask(case_id: UUID, image_id: UUID) -> Response:
 
 @blueprint.get("/<uuid:case_id>/images/<uuid:image_id>/thumbnail")
 @blueprint.auth_required(auth)
-@blueprint.doc(operation_id="readThumbnail", responses=[404, 503])
+@blueprint.doc(operation_id="readThumbnail", responses=[403, 404, 503])
 def read_thumbnail(case_id: UUID, image_id: UUID) -> Response:
     """Read an image's thumbnail
 
@@ -51,7 +52,7 @@ def read_thumbnail(case_id: UUID, image_id: UUID) -> Response:
 
 @blueprint.get("/<uuid:case_id>/images/<uuid:image_id>/heatmap")
 @blueprint.auth_required(auth)
-@blueprint.doc(operation_id="readHeatmap", responses=[404, 503])
+@blueprint.doc(operation_id="readHeatmap", responses=[403, 404, 503])
 def read_heatmap(case_id: UUID, image_id: UUID) -> Response:
     """Read an image's heat map
 
@@ -78,6 +79,7 @@ def _not_analysed(image: ImageView) -> Problem:
 def _read(case_id: UUID, image_id: UUID) -> ImageView:
     portal = current_portal()
     with backends().database.transaction(tenants=[portal.tenant_id]) as session:
+        require_care(session=session, tenant_id=portal.tenant_id, case_id=case_id)
         image = load_case(session=session, tenant_ids=[portal.tenant_id], case_id=case_id).image(image_id)
         if image is None:
             raise Problem(404, "image_not_found", f"The case has no image {image_id}.")

@@ -10,28 +10,34 @@ from services.intake import render
 from services.intake.accept import Submission, submit_case, submit_images
 from services.intake.access import auth, current_portal
 from services.intake.context import backends
+from services.intake.incoming import Wanted, submit_uploaded
 from services.intake.metrics import UPLOADS
-from services.intake.problems import Problem
 from services.intake.schemas import Accepted, AddedIn, CaseIn, CaseOut, CasePage, ListQuery
-from services.intake.uploads import read_body, read_files
+from services.intake.upload_schemas import UploadedCaseIn, plain_case
+from services.intake.uploads import idempotency_key, read_body, read_files, read_json
 from services.records.audit import Actor
 from services.records.cases import case_status
+from services.records.instances import instances_of_case
 from services.records.listing import list_cases
 
 blueprint = APIBlueprint("cases", __name__, url_prefix="/v1/cases", tag="Cases")
-MAX_KEY = 200
 
 
 @blueprint.post("")
 @blueprint.auth_required(auth)
 @blueprint.output(Accepted, status_code=202, description="Stored durably; it will be analysed and decided.")
-@blueprint.doc(operation_id="submitCase", responses=[400, 409, 413, 415, 422, 503])
+@blueprint.doc(operation_id="submitCase", responses=[400, 403, 409, 413, 415, 422, 503])
 def create_case() -> Any:
     """Submit a case
 
-    Sends one case with 1 to 20 pictures. Either everything is accepted or nothing. With an `Idempotency-Key` the same
-    request may be repeated safely: it is answered as the first time.
+    Sends one case with 1 to 20 pictures, as files of the request, or as JSON that names `uploads` which lie in the store
+    already. Either everything is accepted or nothing. With an `Idempotency-Key` the same request may be repeated safely:
+    it is answered as the first time.
     """
+    if request.mimetype == "application/json":
+        named = read_json(UploadedCaseIn)
+        uploads = Wanted(case=plain_case(named), upload_ids=named.uploads, idempotency_key=idempotency_key())
+        return _answer(submit_uploaded(backends=backends(), portal=current_portal(), wanted=uploads))
     case = read_body(CaseIn, required=True)
     return _answer(
         submit_case(
@@ -39,7 +45,7 @@ def create_case() -> Any:
             portal=current_portal(),
             case=case,
             uploads=read_files(backends().settings),
-            idempotency_key=_idempotency_key(),
+            idempotency_key=idempotency_key(),
         )
     )
 
@@ -47,7 +53,7 @@ def create_case() -> Any:
 @blueprint.post("/<uuid:case_id>/images")
 @blueprint.auth_required(auth)
 @blueprint.output(Accepted, status_code=202, description="Stored durably; the new images will be analysed.")
-@blueprint.doc(operation_id="addImages", responses=[400, 404, 409, 413, 415, 422, 503])
+@blueprint.doc(operation_id="addImages", responses=[400, 403, 404, 409, 413, 415, 422, 503])
 def create_images(case_id: UUID) -> Any:
     """Add images to a case
 
@@ -61,7 +67,7 @@ def create_images(case_id: UUID) -> Any:
 @blueprint.get("/<uuid:case_id>")
 @blueprint.auth_required(auth)
 @blueprint.output(CaseOut)
-@blueprint.doc(operation_id="readCase", responses=[404, 503])
+@blueprint.doc(operation_id="readCase", responses=[403, 404, 503])
 def read_case(case_id: UUID) -> CaseOut:
     """Read a case
 
@@ -70,7 +76,9 @@ def read_case(case_id: UUID) -> CaseOut:
     portal = current_portal()
     with backends().database.transaction(tenants=[portal.tenant_id]) as session:
         view = case_status(session=session, tenant_id=portal.tenant_id, case_id=case_id, actor=Actor.portal(portal.key_id))
-    return render.case(view)
+        decided = view.final is not None
+        instances = instances_of_case(session=session, tenant_id=portal.tenant_id, case_id=case_id) if decided else []
+    return render.case(view, instances)
 
 
 @blueprint.get("")
@@ -105,10 +113,3 @@ def _answer(submission: Submission) -> tuple[Accepted, int, dict[str, str]]:
     else:
         UPLOADS.inc(len(submission.images))
     return body, 202, headers
-
-
-def _idempotency_key() -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and (not 1 <= len(key) <= MAX_KEY or not key.isascii() or not key.isprintable()):
-        raise Problem(422, "invalid_idempotency_key", f"Idempotency-Key: use 1 to {MAX_KEY} printable ASCII characters, such as a UUID.")
-    return key

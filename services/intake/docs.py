@@ -6,9 +6,12 @@ from apiflask import APIBlueprint, APIFlask
 from flask import current_app, render_template
 from pydantic import BaseModel
 
+from services.intake import dicomweb_docs, fhir_docs
+from services.intake.manifests import COLUMNS
 from services.intake.problems import MEDIA_TYPE, ProblemBody
 from services.intake.schemas import DISCLAIMER, AddedIn, CaseIn
 from services.intake.trail_schemas import MergedOut
+from services.intake.upload_schemas import ManifestIn, UploadedCaseIn
 from services.intake.uploads import FILES_FIELD, JSON_FIELD
 from services.settings import Settings
 
@@ -33,6 +36,14 @@ MERGED = {
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/MergedOut"}}},
 }
 
+CSV_MANIFEST = {
+    "schema": {
+        "type": "string",
+        "description": f"UTF-8 with a head line; separated by commas or semicolons. Columns: {', '.join(COLUMNS)}. Needed are uploads "
+        "(ids, separated by spaces) and patient_reference. What is said of pictures counts for each picture of the line.",
+    }
+}
+
 
 @blueprint.get("/docs")
 def page() -> str:
@@ -52,12 +63,18 @@ def describe(app: APIFlask) -> None:
 
 
 def _finished(spec: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    _add_schemas(spec, ProblemBody, CaseIn, AddedIn, MergedOut)
+    _add_schemas(spec, ProblemBody, CaseIn, AddedIn, MergedOut, UploadedCaseIn, ManifestIn)
     for path in spec["paths"].values():
         for operation in path.values():
             _errors_as_problems(operation)
+    fhir_docs.describe(spec)
+    dicomweb_docs.describe(spec, settings)
     submit, add = spec["paths"]["/v1/cases"]["post"], spec["paths"]["/v1/cases/{case_id}/images"]["post"]
     submit["requestBody"] = _multipart("CaseIn", [JSON_FIELD, FILES_FIELD], settings)
+    submit["requestBody"]["content"]["application/json"] = _schema("UploadedCaseIn")
+    batch = spec["paths"]["/v1/batches"]["post"]
+    batch["requestBody"] = {"required": True, "content": {"application/json": _schema("ManifestIn"), "text/csv": CSV_MANIFEST}}
+    batch.setdefault("parameters", []).append(IDEMPOTENCY_HEADER)
     submit.setdefault("parameters", []).append(IDEMPOTENCY_HEADER)
     add["requestBody"] = _multipart("AddedIn", [FILES_FIELD], settings)
     for name, media_type in (("mask", "image/png"), ("thumbnail", "image/jpeg"), ("heatmap", "image/jpeg")):
@@ -67,6 +84,10 @@ def _finished(spec: dict[str, Any], settings: Settings) -> dict[str, Any]:
     for path in ("/v1/lesions/{lesion_id}", "/v1/lesions/{lesion_id}/changes"):
         spec["paths"][path]["get"]["responses"]["308"] = MERGED
     return spec
+
+
+def _schema(model: str) -> dict[str, Any]:
+    return {"schema": {"$ref": f"#/components/schemas/{model}"}}
 
 
 def _add_schemas(spec: dict[str, Any], *models: type[BaseModel]) -> None:

@@ -22,6 +22,7 @@ def read_events(query: EventQuery) -> EventPage:
 
     Oldest first. Keep `next_cursor` and ask with it again, as often as you like: no event is passed over, also none
     that became known while you were asking. Events are kept; without a cursor the answer begins with the first one.
+    A decision can be taken back for ten seconds: it, and whatever happens after it, is told when they are over.
     """
     portal = current_portal()
     with backends().database.transaction(tenants=[portal.tenant_id]) as session:

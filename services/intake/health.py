@@ -10,7 +10,7 @@ from services.intake.context import backends
 from services.intake.schemas import Alive, Readiness
 from services.records.database import Database
 from services.records.errors import DatabaseUnavailable
-from services.records.tables import Case, IdempotencyKey, Image, Job
+from services.records.tables import Case, DicomInstance, IdempotencyKey, Image, Job
 
 blueprint = APIBlueprint("health", __name__, tag="Operation")
 
@@ -47,7 +47,7 @@ def has_schema(database: Database) -> bool:
     """Whether every table and column that a submission touches is there; reads no row."""
     try:
         with database.transaction() as session:
-            for table in (Case, Image, Job, IdempotencyKey):
+            for table in (Case, Image, Job, IdempotencyKey, DicomInstance):
                 session.execute(select(table).where(false()))
     except (DatabaseUnavailable, ProgrammingError):
         return False

@@ -11,6 +11,7 @@ from services.intake.access import auth, current_portal
 from services.intake.context import backends
 from services.intake.trail_schemas import ChangesOut, LesionOut, MergedOut
 from services.records.audit import Actor
+from services.records.consent import require_care
 from services.records.lesion_changes import lesion_changes
 from services.records.lesion_listing import LesionView
 from services.records.lesion_listing import read_lesion as load_lesion
@@ -22,7 +23,7 @@ blueprint = APIBlueprint("lesions", __name__, url_prefix="/v1/lesions", tag="Les
 @blueprint.get("/<uuid:lesion_id>")
 @blueprint.auth_required(auth)
 @blueprint.output(LesionOut)
-@blueprint.doc(operation_id="readLesion", responses=[404, 503])
+@blueprint.doc(operation_id="readLesion", responses=[403, 404, 503])
 def read_lesion(lesion_id: UUID) -> Any:
     """Read a lesion
 
@@ -34,6 +35,7 @@ def read_lesion(lesion_id: UUID) -> Any:
         survivor = surviving_lesion(session=session, tenant_ids=[portal.tenant_id], lesion_id=lesion_id)
         found: LesionView | None = None
         if survivor == lesion_id:
+            require_care(session=session, tenant_id=portal.tenant_id, lesion_id=lesion_id)
             found = load_lesion(session=session, tenant_id=portal.tenant_id, actor=Actor.portal(portal.key_id), lesion_id=lesion_id)
     return trail_render.lesion(found) if found else _moved(lesion_id, survivor, "lesions.read_lesion")
 
@@ -41,7 +43,7 @@ def read_lesion(lesion_id: UUID) -> Any:
 @blueprint.get("/<uuid:lesion_id>/changes")
 @blueprint.auth_required(auth)
 @blueprint.output(ChangesOut)
-@blueprint.doc(operation_id="readChanges", responses=[404, 503])
+@blueprint.doc(operation_id="readChanges", responses=[403, 404, 503])
 def read_changes(lesion_id: UUID) -> Any:
     """Read what has changed on a lesion
 
@@ -53,6 +55,7 @@ def read_changes(lesion_id: UUID) -> Any:
         survivor = surviving_lesion(session=session, tenant_ids=[portal.tenant_id], lesion_id=lesion_id)
         if survivor != lesion_id:
             return _moved(lesion_id, survivor, "lesions.read_changes")
+        require_care(session=session, tenant_id=portal.tenant_id, lesion_id=lesion_id)
         found = lesion_changes(session=session, tenant_id=portal.tenant_id, actor=Actor.portal(portal.key_id), lesion_id=lesion_id)
     return trail_render.changes(found)
 

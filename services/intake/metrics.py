@@ -3,6 +3,7 @@
 from prometheus_client import Counter, Histogram
 
 UPLOADS = Counter("dermatrail_intake_images", "Images accepted.")
+BATCH_ITEMS = Counter("dermatrail_intake_batch_items", "Lines of batches that ended, by outcome.", ["outcome"])
 REQUESTS = Histogram(
     "dermatrail_intake_request_seconds",
     "Duration of requests.",

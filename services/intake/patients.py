@@ -10,6 +10,7 @@ from services.intake.context import backends
 from services.intake.problems import Problem
 from services.intake.trail_schemas import LesionPage, PatientOut, PatientSearch, Query
 from services.records.audit import Actor
+from services.records.consent import require_care
 from services.records.lesion_listing import find_patient, list_lesions
 
 blueprint = APIBlueprint("patients", __name__, url_prefix="/v1/patients", tag="Lesions")
@@ -41,7 +42,7 @@ def search_patient(wanted: PatientSearch) -> PatientOut:
 @blueprint.auth_required(auth)
 @blueprint.input(Query, location="query", arg_name="query")
 @blueprint.output(LesionPage)
-@blueprint.doc(operation_id="listLesions", responses=[404, 422, 503])
+@blueprint.doc(operation_id="listLesions", responses=[403, 404, 422, 503])
 def read_patient_lesions(patient_id: UUID, query: Query) -> LesionPage:
     """List a patient's lesions
 
@@ -49,6 +50,7 @@ def read_patient_lesions(patient_id: UUID, query: Query) -> LesionPage:
     """
     portal = current_portal()
     with backends().database.transaction(tenants=[portal.tenant_id]) as session:
+        require_care(session=session, tenant_id=portal.tenant_id, patient_id=patient_id)
         found = list_lesions(
             session=session,
             tenant_id=portal.tenant_id,

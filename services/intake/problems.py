@@ -9,16 +9,26 @@ from flask import Response, json
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.pictures.errors import PictureRefused
+from services.intake import fhir_outcomes
 from services.objects import ObjectMissing, StoreUnavailable
+from services.records.batches import BatchNotFound
 from services.records.errors import (
+    CareWithdrawn,
     CaseClosed,
     CaseNotFound,
+    Conflict,
     DatabaseUnavailable,
+    DeliveryNotFound,
+    EndpointNotFound,
     IdempotencyConflict,
+    InstanceNotFound,
     InvalidRecord,
+    LegalHold,
     LesionNotFound,
     PatientNotFound,
+    ReceiptNotFound,
 )
+from services.records.uploads import UploadNotFound, UploadUsed
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -49,8 +59,10 @@ class ProblemBody(BaseModel):
 TITLES = {
     400: "Bad request",
     401: "Not authenticated",
+    403: "Refused",
     404: "Not found",
     405: "Method not allowed",
+    406: "Not acceptable",
     409: "Conflict",
     413: "Request too large",
     415: "Unsupported media type",
@@ -102,15 +114,32 @@ _DOMAIN_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
     (CaseNotFound, 404, "case_not_found"),
     (LesionNotFound, 404, "lesion_not_found"),
     (PatientNotFound, 404, "patient_not_found"),
+    (InstanceNotFound, 404, "instance_not_found"),
     (CaseClosed, 409, "case_closed"),
+    (CareWithdrawn, 403, "care_consent_withdrawn"),
+    (LegalHold, 409, "legal_hold"),
+    (ReceiptNotFound, 404, "receipt_not_found"),
     (IdempotencyConflict, 422, "idempotency_key_reused"),
     (InvalidRecord, 422, "invalid_fields"),
+    (UploadNotFound, 404, "upload_not_found"),
+    (UploadUsed, 409, "upload_used"),
+    (BatchNotFound, 404, "batch_not_found"),
+    (EndpointNotFound, 404, "webhook_not_found"),
+    (DeliveryNotFound, 404, "delivery_not_found"),
+    (Conflict, 409, "conflict"),
     (ObjectMissing, 404, "object_missing"),
 )
 
 
+def reason_of(error: Exception) -> str:
+    """The machine-readable reason of a domain error, as an answer would have it."""
+    return next((reason for kind, _, reason in _DOMAIN_ERRORS if isinstance(error, kind)), "refused")
+
+
 def answer(problem: Problem) -> Response:
     """The HTTP answer of a problem."""
+    if fhir_outcomes.concerned():
+        return fhir_outcomes.answer(problem)
     body: dict[str, Any] = {
         "type": f"urn:dermatrail:problem:{problem.reason}",
         "title": TITLES.get(problem.status, "Error"),

@@ -1,10 +1,12 @@
 """From the records' views to the API's JSON."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import url_for
 
 from services.intake.accept import Submission
+from services.intake.dicom_results import dicom_of
 from services.intake.schemas import (
     Accepted,
     AcceptedImage,
@@ -19,7 +21,9 @@ from services.intake.schemas import (
     OutlineOut,
     PatientIn,
 )
+from services.records.instances import InstanceView
 from services.records.listing import CaseList, CaseSummary
+from services.records.measures import measures_of
 from services.records.states import ReviewKind
 from services.records.views import AnalysisView, CaseView, ImageView, OutlineView, ReviewView
 
@@ -37,8 +41,8 @@ def accepted(submission: Submission) -> Accepted:
     )
 
 
-def case(view: CaseView) -> CaseOut:
-    """The whole case."""
+def case(view: CaseView, instances: Sequence[InstanceView] = ()) -> CaseOut:
+    """The whole case; ``instances``: its DICOM instances, once it is decided."""
     return CaseOut(
         id=view.id,
         status=view.state,
@@ -64,6 +68,7 @@ def case(view: CaseView) -> CaseOut:
         reviewed_at=view.reviewed_at,
         images=[_image(view, image) for image in view.images],
         decision=_decision(view.final) if view.final else None,
+        dicom=dicom_of(view, instances),
     )
 
 
@@ -124,7 +129,7 @@ def _analysis(view: CaseView, image: ImageView, analysis: AnalysisView) -> Analy
         taxonomy=finding.get("taxonomy") or [],
         ood=finding.get("ood"),
         quality=finding.get("quality"),
-        measures=image.outline.measures if image.outline else finding.get("measures"),
+        measures=measures_of(image),
         measures_source=MeasuresSource.READER if image.outline else MeasuresSource.MODEL,
         finding=finding,
         mask_url=_artifact("read_mask", view, image) if image.mask_key else None,

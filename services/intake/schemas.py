@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from services.intake.dicom_results import DicomOut
 from services.records.states import CaseState, Decision, JobState, Laterality, Management, Modality, Outcome, Sex, Urgency, VisitSource
 
 STATUS = (
@@ -69,6 +70,14 @@ class PatientIn(Strict):
     consent_training: bool | None = Field(
         default=None,
         description="The patient agrees that their pictures teach models; what is not said means no. The newest word counts, also a no.",
+    )
+    consent_care: bool | None = Field(
+        default=None,
+        description="The patient agrees to be cared for here; what is not said means yes. After a no, cases are refused and results "
+        "are not handed out (403, care_consent_withdrawn) until a yes.",
+    )
+    consent_audit: bool | None = Field(
+        default=None, description="The patient agrees that their cases are counted in exported statistics; what is not said means yes."
     )
 
 
@@ -254,6 +263,9 @@ class CaseOut(BaseModel):
     reviewed_at: datetime | None
     images: Sequence[ImageOut]
     decision: DecisionOut | None = Field(description="Present once the case is `reviewed`: reads before that are not final and not shown.")
+    dicom: DicomOut | None = Field(
+        description="Present once the case is `reviewed`: its DICOM instances, and whether results are among them."
+    )
     disclaimer: str = DISCLAIMER
 
 

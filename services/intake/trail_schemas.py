@@ -269,7 +269,7 @@ class EventOut(BaseModel):
 
     id: UUID
     kind: str = Field(description=f"One of {', '.join(PortalEventKind)}; more may come.")
-    subject_kind: str = Field(description="case or lesion.")
+    subject_kind: str = Field(description="case or lesion; webhook for a test.")
     subject_id: UUID
     created_at: datetime
     payload: dict[str, Any]

@@ -6,7 +6,6 @@ from typing import IO, Any, TypeVar
 
 from flask import Request, request
 from pydantic import BaseModel, ValidationError
-from werkzeug.datastructures import FileStorage
 
 from services.intake.problems import Fault, Problem, invalid_fields
 from services.settings import Settings
@@ -18,6 +17,7 @@ MAX_JSON_BYTES = 256 * 1024
 OVERHEAD_BYTES = 1024 * 1024
 SPOOL_BYTES = 1024 * 1024
 MAX_FILENAME = 255
+MAX_KEY = 200
 MISSING = "Send the case as JSON in the part `case`."
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -115,6 +115,30 @@ def _refuse_unknown_parts() -> None:
         raise Problem(422, "invalid_fields", "The request has parts that are not understood.", errors=faults)
 
 
+def read_json(model: type[Body], *, limit: int = MAX_JSON_BYTES) -> Body:
+    """A body that is JSON. Raises Problem (413, 422)."""
+    try:
+        return model.model_validate_json(bounded_body(limit))
+    except ValidationError as error:
+        raise invalid_fields(error, location="body") from error
+
+
+def bounded_body(limit: int) -> bytes:
+    """The body as it is, of at most ``limit`` bytes. Raises Problem (413)."""
+    body = request.stream.read(limit + 1)
+    if len(body) > limit:
+        raise Problem(413, "request_too_large", f"The body is longer than {limit} bytes. Send less at a time.")
+    return body
+
+
+def idempotency_key() -> str | None:
+    """The request's Idempotency-Key. Raises Problem (422) where it is no plain text."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and (not 1 <= len(key) <= MAX_KEY or not key.isascii() or not key.isprintable()):
+        raise Problem(422, "invalid_idempotency_key", f"Idempotency-Key: use 1 to {MAX_KEY} printable ASCII characters, such as a UUID.")
+    return key
+
+
 def read_files(settings: Settings) -> list[UploadedFile]:
     """The files ``images``, in their order. Raises Problem (413 too many or too large, 422 none)."""
     parts = request.files.getlist(FILES_FIELD)
@@ -129,11 +153,10 @@ def read_files(settings: Settings) -> list[UploadedFile]:
     ]
     if faults:
         raise Problem(413, "file_too_large", "A file is larger than the limit.", errors=faults)
-    return [UploadedFile(_clean_name(part, index), part.stream) for index, part in enumerate(parts)]
+    return [UploadedFile(clean_name(part.filename) or f"image-{index + 1}", part.stream) for index, part in enumerate(parts)]
 
 
-def _clean_name(part: FileStorage, index: int) -> str:
-    """The last component of the name, without control characters: it is shown to people and never used as a path."""
-    last = (part.filename or "").replace("\\", "/").rsplit("/", 1)[-1]
-    name = "".join(character for character in last if character.isprintable())[:MAX_FILENAME]
-    return name or f"image-{index + 1}"
+def clean_name(given: str | None) -> str:
+    """The last component of a name, without control characters: it is shown to people and never used as a path. May be empty."""
+    last = (given or "").replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(character for character in last if character.isprintable())[:MAX_FILENAME]

@@ -61,8 +61,8 @@ class SignedIn:
     session_epoch: int = 0
 
 
-def create_tenant(*, session: Session, name: str, slug: str, actor: Actor = SETUP) -> Tenant:
-    """Create a portal.
+def create_tenant(*, session: Session, name: str, slug: str, actor: Actor = SETUP, sandbox: bool = False) -> Tenant:
+    """Create a portal; for a ``sandbox`` see :func:`services.records.sandbox.create_sandbox`, which makes its reader, too.
 
     Raises:
         InvalidRecord: the name is empty, or the slug is not lower-case letters, digits and hyphens.
@@ -71,7 +71,7 @@ def create_tenant(*, session: Session, name: str, slug: str, actor: Actor = SETU
     name = proper_name(name)
     if not SLUG.fullmatch(slug):
         raise InvalidRecord(f"slug: {slug!r} should be lower-case letters, digits and hyphens, at most 63.")
-    added = upsert(Tenant).values(id=uuid4(), name=name, slug=slug).on_conflict_do_nothing().returning(Tenant)
+    added = upsert(Tenant).values(id=uuid4(), name=name, slug=slug, sandbox=sandbox).on_conflict_do_nothing().returning(Tenant)
     tenant = session.scalars(added).one_or_none()
     if tenant is None:
         raise Conflict(f"There is a portal with the slug {slug!r} already.")

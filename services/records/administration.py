@@ -21,6 +21,7 @@ from services.records.states import ActorKind, AuditAction, Role, UserState
 from services.records.tables import ApiKey, AuditEvent, Membership, Tenant, User
 
 LONGEST_HOURS = 24 * 365
+LONGEST_DAYS = 36_525
 
 
 class NotKnown(RecordError):
@@ -29,7 +30,10 @@ class NotKnown(RecordError):
 
 @dataclass(frozen=True, slots=True)
 class PortalSettings:
-    """How a portal is served. Hours from receipt to the due decision; share and risk 0..1; no ``second_read_risk``: none by risk."""
+    """How a portal is served. Hours from receipt to the due decision; share and risk 0..1; no ``second_read_risk``: none by risk.
+
+    ``retention_days``: how long a trail is kept after the last thing that happened in it; None: until its erasure is asked for.
+    """
 
     name: str
     urgent_hours: int
@@ -39,6 +43,7 @@ class PortalSettings:
     second_read_share: float
     second_read_risk: float | None
     second_read_disagreement: bool
+    retention_days: int | None = None
 
     def check(self) -> None:
         """Refuse what no portal can mean.
@@ -55,6 +60,8 @@ class PortalSettings:
             raise InvalidRecord("second reads: the random share is 0 to 100 %.")
         if self.second_read_risk is not None and not 0 <= self.second_read_risk <= 1:
             raise InvalidRecord("second reads: the risk is 0 to 1.")
+        if self.retention_days is not None and not 1 <= self.retention_days <= LONGEST_DAYS:
+            raise InvalidRecord(f"retention: 1 to {LONGEST_DAYS} days, or nothing.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,7 @@ class PortalView:
     settings: PortalSettings
     keys: int
     readers: int
+    sandbox: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +147,10 @@ def list_portals(*, session: Session) -> list[PortalView]:
     active = select(func.count()).select_from(Membership).join(User, User.id == Membership.user_id)
     readers = active.where(Membership.tenant_id == Tenant.id, User.state == UserState.ACTIVE).scalar_subquery()
     rows = session.execute(select(Tenant, keys, readers).order_by(Tenant.name, Tenant.id)).all()
-    return [PortalView(tenant.id, tenant.slug, tenant.created_at, _settings(tenant), keys, readers) for tenant, keys, readers in rows]
+    return [
+        PortalView(tenant.id, tenant.slug, tenant.created_at, _settings(tenant), keys, readers, tenant.sandbox)
+        for tenant, keys, readers in rows
+    ]
 
 
 def get_portal(*, session: Session, tenant_id: UUID) -> PortalView:
@@ -336,6 +347,10 @@ def _move(session: Session, user_id: UUID, admin_id: UUID, state: UserState) -> 
 def _record(session: Session, user_id: UUID, admin_id: UUID, details: dict[str, Any]) -> None:
     actor, subject = Actor.user(admin_id), Subject("user", user_id)
     record_event(session=session, tenant_id=None, actor=actor, action=AuditAction.USER_CHANGED, subject=subject, details=details)
+
+
+def _portal(tenant: Tenant, keys: int, readers: int) -> PortalView:
+    return PortalView(tenant.id, tenant.slug, tenant.created_at, _settings(tenant), keys, readers, tenant.sandbox)
 
 
 def _settings(tenant: Tenant) -> PortalSettings:

@@ -5,6 +5,7 @@ change (:mod:`services.records.alerts`) lies beside the case, too, and lifts its
 """
 
 from collections.abc import Collection
+from functools import reduce
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +16,13 @@ from sqlalchemy.sql.selectable import LateralFromClause
 from sqlalchemy.types import SmallInteger
 
 from services.records import priority
-from services.records.states import CaseState, JobState, Outcome
+from services.records.states import CaseState, IdentityState, JobState, Outcome
 from services.records.tables import Analysis, Case, Image, Job
 
 # Beside the flags of the finding, so that a worklist can be narrowed to such cases by the same means.
 NOT_ANALYSED = "not_analysed"
 CHANGED = "change"
+IDENTITY = "identity"
 COPIED = ("lead_outcome", "lead_classes", "lead_class", "lead_probability", "lead_thumbnail_key", "lead_image_id", "flags")
 
 
@@ -45,7 +47,8 @@ def store_answers(*, session: Session, case_ids: Collection[UUID], flag_trails: 
     )
     values: dict[str, ColumnElement[Any]] = {name: answer.c[name] for name in COPIED}
     values["lead_classes"] = func.coalesce(answer.c.lead_classes, "{}")
-    marks = func.array_cat(_mark(answer.c.reason.is_not(None), NOT_ANALYSED), _mark(Case.alert.is_not(None), CHANGED))
+    said = {NOT_ANALYSED: answer.c.reason.is_not(None), CHANGED: Case.alert.is_not(None), IDENTITY: _may_identify()}
+    marks = reduce(func.array_cat, (_mark(holds, mark) for mark, holds in said.items()))
     values["flags"] = func.array_cat(func.coalesce(answer.c.flags, "{}"), marks)
     level = cast(func.round(answer.c.risk * priority.RISK_LEVELS), SmallInteger)
     change = update(Case).where(Case.id == answer.c.id).values(**values, risk=answer.c.risk, risk_level=level, not_analysed=answer.c.reason)
@@ -53,6 +56,18 @@ def store_answers(*, session: Session, case_ids: Collection[UUID], flag_trails: 
         change = change.values(**_trail(answer.c.lead_image_id.is_not(None)))
     waiting = session.scalars(change.returning(Case.trail_due_at.is_not(None)).execution_options(synchronize_session=False))
     return any(waiting.all())
+
+
+def mark_identity(*, session: Session, case_id: UUID) -> None:
+    """Bring the one flag up to date after a human has looked; nothing else of the answer changes."""
+    without = func.array_remove(Case.flags, IDENTITY)
+    flags = case((_may_identify(), func.array_append(without, IDENTITY)), else_=without)
+    session.execute(update(Case).where(Case.id == case_id).values(flags=flags).execution_options(synchronize_session=False))
+
+
+def _may_identify() -> ColumnElement[bool]:
+    """One of the case's pictures may tell who the patient is, and no human has cleared it."""
+    return exists().where(Image.case_id == Case.id, Image.identity_state.in_((IdentityState.SUSPECTED, IdentityState.HELD)))
 
 
 def _mark(said: ColumnElement[bool], mark: str) -> ColumnElement[Any]:

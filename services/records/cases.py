@@ -15,7 +15,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from services.records.audit import Actor, Subject, record_event
-from services.records.errors import CaseClosed, CaseNotFound, IdempotencyConflict, InvalidRecord
+from services.records.consent import CONSENTS, require_care
+from services.records.errors import CareWithdrawn, CaseClosed, CaseNotFound, IdempotencyConflict, InvalidRecord
+from services.records.instances import ReceivedInstance, hold_studies, keep_received
 from services.records.lesions import hold_survivor
 from services.records.states import AuditAction, CaseState, Laterality, Modality, Sex, SpacingSource, Urgency, VisitSource
 from services.records.tables import Base, Case, IdempotencyKey, Image, Job, Lesion, Patient, Tenant
@@ -35,6 +37,8 @@ class NewCase:
     birth_year: int | None = None
     fitzpatrick: int | None = None
     consent_training: bool | None = None
+    consent_care: bool | None = None
+    consent_audit: bool | None = None
     lesion_reference: str | None = None
     body_site: str | None = None
     laterality: Laterality | None = None
@@ -47,7 +51,10 @@ class NewCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewImage:
-    """A picture that already lies in the object store. Sizes in bytes and upright pixels; sha256 of the original, in hex."""
+    """A picture that already lies in the object store. Sizes in bytes and upright pixels; sha256 of the original, in hex.
+
+    ``instance``: which DICOM instance the original is, where it is one.
+    """
 
     id: UUID
     filename: str
@@ -62,6 +69,7 @@ class NewImage:
     view_key: str
     spacing_source: SpacingSource | None = None
     magnification: float | None = None
+    instance: ReceivedInstance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +131,8 @@ def _insert_due_case(urgency: Urgency) -> Executable:
 
 # Built once: building them for every upload cost more than running them.
 CLAIM_KEY = upsert(_table(IdempotencyKey)).on_conflict_do_nothing().returning(_table(IdempotencyKey).c.id)
-UPSERT_PATIENT = _upsert(Patient, unique=["tenant_id", "reference"], said=["sex", "birth_year", "fitzpatrick", "consent_training"])
+PATIENT_SAID = ["sex", "birth_year", "fitzpatrick", *CONSENTS]
+UPSERT_PATIENT = _upsert(Patient, unique=["tenant_id", "reference"], said=PATIENT_SAID, told=["id", "consent_care"])
 UPSERT_LESION = _upsert(
     Lesion, unique=["patient_id", "reference"], said=["body_site", "laterality"], minted=["tracking_uid"], told=["id", "merged_into"]
 )
@@ -162,10 +171,12 @@ def accept_case(
 
     Raises:
         IdempotencyConflict: the key stands for another request.
+        CareWithdrawn: the patient does not consent to care.
         InvalidRecord: there are no images.
     """
     if not images:
         raise InvalidRecord("images: a case needs at least one.")
+    _hold(session, tenant_id, images)
     if idempotency and not _own_key(session, tenant_id, case_id, idempotency):
         return _first_answer(session, tenant_id, idempotency)
     accepted = _insert_case(session, tenant_id, case_id, case)
@@ -188,10 +199,12 @@ def add_images(*, session: Session, tenant_id: UUID, case_id: UUID, images: Sequ
     Raises:
         CaseNotFound: the tenant has no such case.
         CaseClosed: the case has been decided.
+        CareWithdrawn: the patient has withdrawn their consent to care.
         InvalidRecord: there are no images.
     """
     if not images:
         raise InvalidRecord("images: send at least one.")
+    _hold(session, tenant_id, images)
     # The lock orders two additions (positions) and an addition against a decision (state).
     locked = select(Case).where(Case.id == case_id, Case.tenant_id == tenant_id).with_for_update(key_share=True)
     case = session.scalars(locked).one_or_none()
@@ -199,6 +212,7 @@ def add_images(*, session: Session, tenant_id: UUID, case_id: UUID, images: Sequ
         raise CaseNotFound(case_id)
     if case.state.terminal:
         raise CaseClosed("The case has been decided: send further images as a new case.")
+    require_care(session=session, tenant_id=tenant_id, case_id=case_id)
     case.state = CaseState.QUEUED
     session.flush()
     first = session.scalar(select(func.max(Image.position) + 1).where(Image.case_id == case_id)) or 0
@@ -221,8 +235,11 @@ def case_status(*, session: Session, tenant_id: UUID, case_id: UUID, actor: Acto
 
     Raises:
         CaseNotFound: the tenant has no such case.
+        CareWithdrawn: the patient has withdrawn their consent to care.
     """
     view = load_case(session=session, tenant_ids=[tenant_id], case_id=case_id)
+    if view.consent_care is False:
+        raise CareWithdrawn
     record_event(session=session, tenant_id=tenant_id, actor=actor, action=AuditAction.CASE_READ, subject=Subject("case", case_id))
     return view
 
@@ -257,10 +274,17 @@ def _insert_case(session: Session, tenant_id: UUID, case_id: UUID, case: NewCase
 
 
 def _patient(session: Session, tenant_id: UUID, case: NewCase) -> UUID:
-    """Get or create; what the portal says now fills gaps and corrects what it said before."""
-    said = {name: getattr(case, name) for name in ("sex", "birth_year", "fitzpatrick", "consent_training")}
+    """Get or create; what the portal says now fills gaps and corrects what it said before.
+
+    Raises:
+        CareWithdrawn: the patient does not consent to care.
+    """
+    said = {name: getattr(case, name) for name in PATIENT_SAID}
     values = {"id": uuid4(), "tenant_id": tenant_id, "reference": case.patient_reference, **said}
-    return _get_or_create(session, UPSERT_PATIENT, values)
+    patient_id, consent_care = session.execute(UPSERT_PATIENT, values).one()
+    if consent_care is False:
+        raise CareWithdrawn
+    return patient_id  # type: ignore[no-any-return]  # the statement is built by name
 
 
 def _lesion(session: Session, tenant_id: UUID, patient_id: UUID, case: NewCase) -> UUID:
@@ -274,13 +298,6 @@ def _lesion(session: Session, tenant_id: UUID, patient_id: UUID, case: NewCase) 
     return lesion_id if merged_into is None else hold_survivor(session=session, tenant_id=tenant_id, lesion_id=merged_into)
 
 
-def _get_or_create(session: Session, statement: Executable, values: dict[str, Any]) -> UUID:
-    found: UUID | None = session.scalar(statement, values)
-    if found is None:
-        raise InvalidRecord("The patient or lesion could not be stored.")
-    return found
-
-
 def _insert_images(
     session: Session, tenant_id: UUID, case: AcceptedCase, urgency: Urgency, images: Sequence[NewImage], *, first: int
 ) -> None:
@@ -288,8 +305,15 @@ def _insert_images(
     session.execute(INSERT_IMAGE, rows)
     work = {"tenant_id": tenant_id, "urgency_rank": urgency.rank, "due_at": case.due_at}
     session.execute(INSERT_JOB, [{"id": uuid4(), "image_id": image.id, **work} for image in images])
+    keep_received(session=session, tenant_id=tenant_id, case_id=case.id, images=images)
+
+
+def _hold(session: Session, tenant_id: UUID, images: Sequence[NewImage]) -> None:
+    # Before every other lock: who brings DICOM files waits here and nowhere else for another who does.
+    if any(image.instance for image in images):
+        hold_studies(session=session, tenant_id=tenant_id)
 
 
 def _image_row(tenant_id: UUID, case_id: UUID, position: int, image: NewImage) -> dict[str, Any]:
-    given = {name: getattr(image, name) for name in NewImage.__dataclass_fields__}
+    given = {name: getattr(image, name) for name in NewImage.__dataclass_fields__ if name != "instance"}
     return given | {"tenant_id": tenant_id, "case_id": case_id, "position": position}

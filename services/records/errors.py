@@ -3,7 +3,7 @@
 ``permanent`` says whether asking again, unchanged, can ever succeed.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 
@@ -127,3 +127,64 @@ class TooManyTrials(RecordError):
 
 class LesionChanged(RecordError):
     """Somebody else has merged, split or moved meanwhile: load the page again. The message says what is different."""
+
+
+class NotDecided(RecordError):
+    """There is no result of a case yet: it waits for its decision, or the decision can still be taken back, for the time ``left``."""
+
+    permanent = False
+
+    def __init__(self, case_id: UUID, *, left: timedelta | None = None) -> None:
+        waits = "awaits its decision" if left is None else "was decided a moment ago, and the decision can still be taken back"
+        super().__init__(f"The case {waits}: ask again later.")
+        self.case_id = case_id
+        self.left = left
+
+
+class InstanceNotFound(RecordError):
+    """The tenant has no such DICOM study, series or instance; another tenant's looks exactly like none."""
+
+
+class InstanceTaken(RecordError):
+    """The tenant has a DICOM instance with this SOP Instance UID already."""
+
+
+class CareWithdrawn(RecordError):
+    """The patient has withdrawn their consent to care here: no case is taken and no result handed out until they consent again."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The patient has withdrawn their consent to care: no case is taken and no result handed out. "
+            "If they consent again, say so with consent_care."
+        )
+
+
+class LegalHold(RecordError):
+    """Nothing of the patient may be erased: end the legal hold first."""
+
+    def __init__(self) -> None:
+        super().__init__("The patient is on legal hold: nothing of theirs is erased until the hold is ended.")
+
+
+class PatientBusy(RecordError):
+    """Something is being written about the patient at this moment: try again."""
+
+    permanent = False
+
+
+class ReceiptNotFound(RecordError):
+    """No such receipt among the tenants at hand."""
+
+
+class EndpointNotFound(RecordError):
+    """No such endpoint of the tenant; another tenant's endpoint looks exactly like none."""
+
+    def __init__(self, endpoint_id: UUID) -> None:
+        super().__init__(f"There is no webhook {endpoint_id}.")
+
+
+class DeliveryNotFound(RecordError):
+    """No such delivery of the endpoint."""
+
+    def __init__(self, delivery_id: UUID) -> None:
+        super().__init__(f"There is no delivery {delivery_id} of this webhook.")

@@ -6,7 +6,7 @@ is counted with the first of these reasons that holds.
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -18,9 +18,11 @@ from sqlalchemy.sql.selectable import LateralFromClause
 
 from services.records.access import tenant_by_slug
 from services.records.audit import Actor, Subject, record_event
+from services.records.errors import InvalidRecord
+from services.records.identity import may_leave
 from services.records.reading import OTHER
 from services.records.reads import stands
-from services.records.states import AuditAction, CaseState, Decision, Modality, ReviewKind, Sex
+from services.records.states import AuditAction, CaseState, Decision, IdentityState, Modality, ReviewKind, Sex
 from services.records.tables import Analysis, Case, Image, Lesion, Outline, Patient, Review, Tenant
 
 PAGE = 1_000  # cases whose images are read by one statement
@@ -38,13 +40,17 @@ class LeftOut(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TeachingImage:
-    """A picture of a case. ``mask_key``: the outline that counts, a reader's (``mask_drawn``) or else the model's."""
+    """A picture of a case. ``mask_key``: the outline that counts, a reader's (``mask_drawn``) or else the model's.
+
+    ``identity_state``: whether somebody has looked for what tells who it is.
+    """
 
     id: UUID
     view_key: str
     modality: Modality
     mask_key: str | None
     mask_drawn: bool
+    identity_state: IdentityState = IdentityState.UNCHECKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +76,32 @@ class TeachingCase:
 
 @dataclass(frozen=True, slots=True)
 class Teaching:
-    """The cases of one portal, in the order of their decisions, and how many were left out for which reason."""
+    """The cases of one portal, in the order of their decisions, and how many were left out for which reason.
+
+    ``held``: how many of their pictures stay because they may tell who the patient is; they are in no case here.
+    """
 
     cases: tuple[TeachingCase, ...]
     left_out: Mapping[LeftOut, int]
+    held: int = 0
 
 
 def portals_to_export(*, session: Session, slugs: Sequence[str]) -> dict[str, UUID]:
     """Return the ids of the portals with these short names, by name; all portals' where none is named (the owner's login).
 
+    Never a sandbox: what a script said teaches nothing.
+
     Raises:
-        InvalidRecord: there is no such portal.
+        InvalidRecord: there is no such portal, or it is a sandbox.
     """
     if slugs:
-        return {slug: tenant_by_slug(session=session, slug=slug) for slug in slugs}
-    return {row.slug: row.id for row in session.execute(select(Tenant.slug, Tenant.id).order_by(Tenant.slug))}
+        for slug in slugs:
+            tenant_by_slug(session=session, slug=slug)
+    wanted = select(Tenant.slug, Tenant.id, Tenant.sandbox).order_by(Tenant.slug)
+    rows = session.execute(wanted.where(Tenant.slug.in_(slugs)) if slugs else wanted).all()
+    if slugs and (scripted := [row.slug for row in rows if row.sandbox]):
+        raise InvalidRecord(f"portal: {', '.join(scripted)} is a sandbox, whose decisions come from a script: leave it out.")
+    return {row.slug: row.id for row in rows if not row.sandbox}
 
 
 def read_teaching_cases(*, session: Session, tenant_id: UUID, since: datetime | None, actor: Actor, dataset: str) -> Teaching:
@@ -103,8 +120,14 @@ def read_teaching_cases(*, session: Session, tenant_id: UUID, since: datetime | 
         else:
             left_out[reason] += 1
     cases = [case for start in range(0, len(kept), PAGE) for case in _with_images(session, tenant_id, kept[start : start + PAGE])]
+    held = sum(not may_leave(image) for case in cases for image in case.images)
+    cases = [replace(case, images=tuple(filter(may_leave, case.images))) for case in cases]
     told = {"dataset": dataset, "cases": len(cases), "images": sum(len(case.images) for case in cases)}
-    limits = {"since": since.isoformat() if since else None, "left_out": {reason.value: count for reason, count in left_out.items()}}
+    limits = {
+        "since": since.isoformat() if since else None,
+        "held": held,
+        "left_out": {reason.value: count for reason, count in left_out.items()},
+    }
     record_event(
         session=session,
         tenant_id=tenant_id,
@@ -113,7 +136,7 @@ def read_teaching_cases(*, session: Session, tenant_id: UUID, since: datetime | 
         subject=Subject("tenant", tenant_id),
         details=told | limits,
     )
-    return Teaching(tuple(cases), left_out)
+    return Teaching(tuple(cases), left_out, held)
 
 
 def _undecided(session: Session, tenant_id: UUID, since: datetime | None) -> Counter[LeftOut]:
@@ -164,7 +187,8 @@ def _with_images(session: Session, tenant_id: UUID, rows: Sequence[Row[Any]]) ->
     for image in session.execute(_images(tenant_id, [row.id for row in rows])):
         drawn = image.outline_key is not None
         key = image.outline_key if drawn else image.mask_key
-        images[image.case_id].append(TeachingImage(image.id, image.view_key, image.modality, key, drawn))
+        teaching = TeachingImage(image.id, image.view_key, image.modality, key, drawn, image.identity_state)
+        images[image.case_id].append(teaching)
         listed.setdefault(image.case_id, tuple(entry["code"] for entry in image.taxonomy or ()))
     return [_case(row, listed.get(row.id, ()), tuple(images[row.id])) for row in rows]
 
@@ -174,7 +198,7 @@ def _images(tenant_id: UUID, case_ids: Sequence[UUID]) -> Any:
     # A newest row without a mask gives the word back to the model.
     outline = _newest(Outline, Outline.mask_key)
     return (
-        select(Image.case_id, Image.id, Image.view_key, Image.modality, analysis.c.mask_key, analysis.c.taxonomy)
+        select(Image.case_id, Image.id, Image.view_key, Image.modality, Image.identity_state, analysis.c.mask_key, analysis.c.taxonomy)
         .add_columns(outline.c.mask_key.label("outline_key"))
         .select_from(Image)
         .outerjoin(analysis, true())

@@ -11,6 +11,7 @@ from sqlalchemy import CTE, Select, func, select
 from sqlalchemy.orm import Session
 
 from services.records.audit import Actor, Subject, record_event
+from services.records.consent import cared_for
 from services.records.cursors import read_cursor, write_cursor
 from services.records.follow_ups import (
     COLUMNS,
@@ -86,12 +87,12 @@ def list_follow_ups(
         due_before: only those whose day is before this one.
         cursor: ``next_cursor`` of the page before.
         limit: most lines, at least 1.
-        for_portal: leave out decisions that their reader may still take back.
+        for_portal: leave out decisions that their reader may still take back, and patients who have withdrawn their consent to care.
 
     Raises:
         InvalidCursor: the cursor is not one of this list.
     """
-    which = [settled()] if for_portal else []
+    which = [settled(), cared_for()] if for_portal else []
     if due_before is not None:
         which.append(Review.follow_up_on < due_before)
     if cursor:

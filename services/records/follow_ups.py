@@ -106,7 +106,7 @@ def follow_ups(
     fulfilled = FollowUpState.FULFILLED in states
     seen = _fulfilled_by() if fulfilled else null()
     whose = (Review.id.label("review_id"), Review.tenant_id, Review.case_id, Case.lesion_id, Case.patient_id)
-    decided = (Review.follow_up_on.is_not(None), Case.state == CaseState.REVIEWED, stands(), _decides())
+    decided = (Review.follow_up_on.is_not(None), Case.state == CaseState.REVIEWED, stands(), decides())
     asked = (_among(states, seen, today), ~_replaced()) if fulfilled else (_days(states, today), ~_over())
     query = (
         select(*whose, Review.follow_up_on, Review.created_at.label("decided_at"))
@@ -137,7 +137,7 @@ def after(place: tuple[date, UUID]) -> ColumnElement[bool]:
     return tuple_(Review.follow_up_on, Review.id) > tuple_(*map(literal, place))
 
 
-def _decides() -> ColumnElement[bool]:
+def decides() -> ColumnElement[bool]:
     """It is the decision of its case: of the reviews that stand, the last."""
     later, superseding = aliased(Review), aliased(Review)
     newer = (later.case_id == Review.case_id, later.created_at > Review.created_at, later.kind != ReviewKind.UNDO)

@@ -19,7 +19,9 @@ from sqlalchemy.orm import Session
 
 from services.records.answers import store_answers
 from services.records.audit import Actor, Subject, record_event
+from services.records.case_events import tell_analysed
 from services.records.errors import InvalidRecord
+from services.records.identity import IdentityCheck, store_checks
 from services.records.states import AuditAction, CaseState, JobState, Outcome
 from services.records.tables import Analysis, Case, Image, Job, Tenant
 
@@ -32,7 +34,7 @@ JobRow: TypeAlias = Row[*tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """One image to analyse. ``attempts`` counts this one."""
+    """One image to analyse. ``attempts`` counts this one. ``script``: the case's reference where the portal is a sandbox, else None."""
 
     job_id: UUID
     image_id: UUID
@@ -43,11 +45,15 @@ class ClaimedJob:
     media_type: str
     attempts: int
     urgency_rank: int
+    script: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisResult:
-    """The answer for one job. Probabilities 0..1; ``classes``: the answer's class codes (none when it abstains)."""
+    """The answer for one job. Probabilities 0..1; ``classes``: the answer's class codes (none when it abstains).
+
+    ``identity``: what in the picture may tell who it is; None where nobody looked.
+    """
 
     job_id: UUID
     pipeline_version: str
@@ -63,6 +69,7 @@ class AnalysisResult:
     heatmap_key: str | None = None
     hairfree_key: str | None = None
     embedding: bytes | None = None
+    identity: IdentityCheck | None = None
 
     def __post_init__(self) -> None:
         """Refuse here, one image at a time, what Postgres would refuse for the whole batch.
@@ -152,7 +159,7 @@ def release_jobs(*, session: Session, owner: str, job_ids: Sequence[UUID], delay
 
 
 def complete_jobs(*, session: Session, owner: str, results: Sequence[AnalysisResult]) -> Settled:
-    """Store the answers of a batch, in five statements whatever its size.
+    """Store the answers of a batch, in some ten statements whatever its size.
 
     A repeat changes nothing: a job that is no longer the owner's is passed over, and an image has at
     most one analysis of each pipeline version.
@@ -166,6 +173,8 @@ def complete_jobs(*, session: Session, owner: str, results: Sequence[AnalysisRes
         return Settled()
     rows = [_analysis_row(job, by_job[job.id]) for job in jobs]
     session.execute(upsert(Analysis).on_conflict_do_nothing(), rows)
+    checks = {job.image_id: (job.tenant_id, check) for job in jobs if (check := by_job[job.id].identity)}
+    store_checks(session=session, checks=checks)
     trails = _settle_cases(session, jobs)
     for job in jobs:
         details = {"pipeline_version": by_job[job.id].pipeline_version, "attempts": job.attempts}
@@ -225,8 +234,11 @@ def _claimable(limit: int) -> Select[*tuple[Any, ...]]:
     turns = _turns(limit)
     job = (Job.id, Job.image_id, Job.tenant_id, Job.attempts, Job.urgency_rank)
     image = (Image.case_id, Image.original_key, Image.view_key, Image.media_type)
+    # Of real portals nothing is read for it.
+    script = select(func.coalesce(Case.reference, "")).where(Case.id == Image.case_id).scalar_subquery()
+    scripted = case((turns.c.sandbox, script), else_=None).label("script")
     return (
-        select(*job, *image)
+        select(*job, *image, scripted)
         .join(turns, turns.c.id == Job.id)
         .join(Image, Image.id == Job.image_id)
         .where(Job.state == JobState.QUEUED)
@@ -245,7 +257,9 @@ def _turns(limit: int) -> Subquery:
     order = (Job.urgency_rank, Job.due_at, Job.id)
     head = select(Job.id, Job.urgency_rank, Job.due_at).where(*due).order_by(*order).limit(limit * LOOK_AHEAD).lateral("head")
     turn = func.row_number().over(partition_by=(Tenant.id, head.c.urgency_rank), order_by=(head.c.due_at, head.c.id)).label("turn")
-    return select(head.c.id, head.c.urgency_rank, head.c.due_at, turn).select_from(Tenant).join(head, true()).subquery("turns")
+    return (
+        select(head.c.id, head.c.urgency_rank, head.c.due_at, Tenant.sandbox, turn).select_from(Tenant).join(head, true()).subquery("turns")
+    )
 
 
 def _claimed(row: JobRow) -> ClaimedJob:
@@ -259,6 +273,7 @@ def _claimed(row: JobRow) -> ClaimedJob:
         media_type=row.media_type,
         attempts=row.attempts + 1,
         urgency_rank=row.urgency_rank,
+        script=row.script,
     )
 
 
@@ -311,7 +326,8 @@ def _settle_cases(session: Session, jobs: Sequence[JobRow]) -> bool:
     _lock_cases(session, case_ids)
     still_open = exists().where(Image.case_id == Case.id, Job.image_id == Image.id, Job.state.in_(OPEN))
     settled = update(Case).where(Case.id.in_(case_ids), Case.state == CaseState.QUEUED, ~still_open)
-    session.execute(settled.values(state=CaseState.AWAITING_REVIEW).execution_options(synchronize_session=False))
+    moved = settled.values(state=CaseState.AWAITING_REVIEW).returning(Case.id).execution_options(synchronize_session=False)
+    tell_analysed(session=session, case_ids=session.scalars(moved).all())
     return store_answers(session=session, case_ids=case_ids)
 
 

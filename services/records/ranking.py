@@ -68,6 +68,7 @@ class Mark(StrEnum):
     QUALITY = "quality"
     NO_LESION = "no_lesion_found"
     NOT_ANALYSED = "not_analysed"
+    IDENTITY = "identity"
 
 
 TO_READ = (CaseState.AWAITING_REVIEW, CaseState.AWAITING_SECOND_READ)

@@ -15,10 +15,12 @@ from sqlalchemy.orm import Session
 
 from services.records import reading
 from services.records.audit import Actor, Subject, record_event
+from services.records.case_events import tell_reviewed
 from services.records.errors import AlreadyReviewed, InvalidRecord, NotReady, OpinionMissing, ReadRefused, UndoRefused
 from services.records.follow_ups import follow_up_day
 from services.records.opinions import has_opinion
 from services.records.reads import LockedCase, StandingRead, find_person, lock_case, question, standing_reads
+from services.records.results import mark_results_due
 from services.records.states import AuditAction, CaseState, Decision, Management, ReviewKind
 from services.records.tables import Case, Review
 
@@ -105,6 +107,11 @@ def record_review(
     superseded = step.last if kind is ReviewKind.AMENDMENT else step.reads.get(kind)
     review_id = _insert(session, step, superseded, **{name: getattr(said, name) for name in _Said.__dataclass_fields__})
     _move(session, step.case, state)
+    if state is CaseState.REVIEWED:
+        mark_results_due(session=session, tenant_id=step.case.tenant_id, case_id=case_id)
+        replaces = superseded.id if superseded and kind is ReviewKind.AMENDMENT else None
+        retake = management is Management.RETAKE
+        tell_reviewed(session=session, case_id=case_id, review_id=review_id, replaces=replaces, retake=retake)
     action = AuditAction.REVIEW_AMENDED if kind is ReviewKind.AMENDMENT else AuditAction.CASE_REVIEWED
     details = {"review": str(review_id), "decision": decision, "kind": kind, "state": state}
     _record(session, step, action, details | ({"second_read": list(why)} if why else {}))

@@ -10,18 +10,17 @@ import hmac
 import re
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 import pyotp
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy import any_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from services.records.audit import Actor, Subject, record_event
-from services.records.errors import AccessDenied, Conflict, RecordError
+from services.records.errors import AccessDenied, Conflict
+from services.records.seal import Seal
 from services.records.states import AuditAction, UserState
 from services.records.tables import User
 
@@ -33,41 +32,6 @@ RECOVERY_CODES = 8
 CODE = re.compile(r"\d{6}")
 RECOVERY = re.compile(r"[a-z2-7]{16}")
 WRONG = "The code is not right, or it was used before. Wait for the next one."
-
-
-class SealBroken(RecordError):
-    """A stored secret was encrypted with another DERMATRAIL_DATA_KEY: give the desk the key it had, or reset the second factor."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seal:
-    """Encrypts what must not be readable in a copy of the database."""
-
-    keys: MultiFernet
-
-    @classmethod
-    def of(cls, text: str) -> Self:
-        """The seal of one or several Fernet keys, separated by commas: the first encrypts, all decrypt.
-
-        Raises:
-            ValueError: one is not a Fernet key.
-        """
-        return cls(MultiFernet([Fernet(key.strip()) for key in text.split(",")]))
-
-    def close(self, plain: str) -> str:
-        """Encrypt."""
-        return self.keys.encrypt(plain.encode()).decode()
-
-    def open(self, sealed: str) -> str:
-        """Decrypt.
-
-        Raises:
-            SealBroken: none of the keys made it.
-        """
-        try:
-            return self.keys.decrypt(sealed.encode()).decode()
-        except InvalidToken as error:
-            raise SealBroken("A second factor cannot be decrypted: DERMATRAIL_DATA_KEY is not the key it was stored with.") from error
 
 
 def begin_enrolment(*, session: Session, user_id: UUID, seal: Seal) -> str:

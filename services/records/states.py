@@ -96,6 +96,38 @@ class MapView(StrEnum):
     RIGHT_FOOT = "right_foot"
 
 
+class InstanceKind(StrEnum):
+    """What a DICOM instance is: as the portal sent it, a photograph made of a picture that was no DICOM file, or a result."""
+
+    RECEIVED = "received"
+    PHOTOGRAPH = "photograph"
+    SEGMENTATION = "segmentation"
+    MEASUREMENTS = "measurements"
+    CAPTURE = "capture"
+
+
+class OrderState(StrEnum):
+    """Whether an order became a case."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+class ErasureReason(StrEnum):
+    """Why something was erased: somebody asked for it, or its time was over."""
+
+    REQUEST = "request"
+    RETENTION = "retention"
+
+
+class ErasureState(StrEnum):
+    """A receipt is being written (no other transaction ever sees that), its objects wait to be deleted, or nothing is left."""
+
+    ERASING = "erasing"
+    PENDING = "pending"
+    DONE = "done"
+
+
 class LesionEventKind(StrEnum):
     """What was said about which pictures show the same lesion, and where it is."""
 
@@ -247,6 +279,59 @@ class AuditAction(StrEnum):
     ALERT_WITHDRAWN = "alert.withdrawn"
     LESION_PLACED = "lesion.placed"
     IMAGE_CALIBRATED = "image.calibrated"
+    IDENTITY_JUDGED = "identity.judged"
+    UPLOAD_COMPLETED = "upload.completed"
+    UPLOADS_EXPIRED = "uploads.expired"
+    BATCH_ACCEPTED = "batch.accepted"
+    BATCH_READ = "batch.read"
+    INSTANCES_LISTED = "dicom_instances.listed"
+    INSTANCES_READ = "dicom_instances.read"
+    ORDER_REJECTED = "order.rejected"
+    ORDERS_READ = "orders.read"
+    RESULT_READ = "result.read"
+    RESULTS_LISTED = "results.listed"
+    WEBHOOK_CREATED = "webhook.created"
+    WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_REMOVED = "webhook.removed"
+    WEBHOOK_DISABLED = "webhook.disabled"
+    WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105  (an action, not a secret)
+    WEBHOOK_TESTED = "webhook.tested"
+    WEBHOOK_REDELIVERED = "webhook.redelivered"
+    EVENT_DELIVERED = "portal_event.delivered"
+    RESULTS_MADE = "results.made"
+    RESULTS_FAILED = "results.failed"
+    PATIENT_ERASED = "patient.erased"
+    TRAIL_EXPIRED = "trail.expired"
+    ERASURE_DONE = "erasure.done"
+    RECEIPTS_READ = "receipts.read"
+    CONSENT_CHANGED = "consent.changed"
+    HOLD_CHANGED = "legal_hold.changed"
+    DATASET_PRUNED = "dataset.pruned"
+
+
+class IdentityState(StrEnum):
+    """Whether a picture may tell who the patient is: a machine's word, then a human's, which stands."""
+
+    UNCHECKED = "unchecked"
+    CLEAR = "clear"
+    SUSPECTED = "suspected"
+    CLEARED = "cleared"
+    HELD = "held"
+
+
+class IdentityKind(StrEnum):
+    """What may tell who the patient is: words in the picture, a face, or the file says so of itself."""
+
+    TEXT = "text"
+    FACE = "face"
+    DECLARED = "declared"
+
+
+class IdentityVerdictWord(StrEnum):
+    """What a human says who has looked: nothing identifies the patient, or something does."""
+
+    CLEAR = "clear"
+    HOLD = "hold"
 
 
 class ModelKind(StrEnum):
@@ -279,3 +364,42 @@ class ModelAction(StrEnum):
     def audited(self) -> AuditAction:
         """The same step in the audit trail."""
         return AuditAction(f"model.{self.value}")
+
+
+class UploadState(StrEnum):
+    """How far a file is that a portal puts into the store itself."""
+
+    PENDING = "pending"
+    READY = "ready"
+    RESERVED = "reserved"  # a line of a batch names it
+    USED = "used"
+
+
+class BatchItemState(StrEnum):
+    """What has become of one line of a batch."""
+
+    WAITING = "waiting"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+class EndpointState(StrEnum):
+    """Whether a portal's address is told anything; ``disabled``: it failed for days, said that it is gone, or somebody wished it."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    REMOVED = "removed"
+
+
+class DeliveryState(StrEnum):
+    """One event on its way to one endpoint; ``dead``: it was given up, and waits to be asked for again."""
+
+    WAITING = "waiting"
+    LEASED = "leased"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing more is tried unless somebody asks for it."""
+        return self in (DeliveryState.DELIVERED, DeliveryState.DEAD)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, select, true
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, false, func, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.selectable import LateralFromClause
@@ -86,6 +86,16 @@ class CaseTrail:
 
 
 @dataclass(frozen=True, slots=True)
+class LesionTrail:
+    """The visits of a lesion from the first to the last, with everything that the change worker wrote about them."""
+
+    visits: tuple[Visit, ...]
+    comparisons: tuple[VisitComparison, ...]
+    alerts: tuple[TrailAlert, ...]
+    sequence: tuple[SequenceView, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ComparisonPictures:
     """Where the pictures of a comparison lie. The registered one shows the earlier case."""
 
@@ -151,6 +161,15 @@ def case_trail(*, session: Session, tenant_ids: Sequence[UUID], case_id: UUID, u
     return CaseTrail(row.lesion_id, row.blind_first_read, visits, pair[0] if pair else None)
 
 
+def lesion_trail(*, session: Session, tenant_id: UUID, lesion_id: UUID) -> LesionTrail:
+    """Return a lesion's trail without its reader: at most four statements. Who asks for it audits the reading."""
+    visits = _visits(session, and_(Case.lesion_id == lesion_id, Case.tenant_id == tenant_id), None)
+    if len(visits) < 2:
+        return LesionTrail(visits, (), (), ())
+    ids = [visit.case_id for visit in visits]
+    return LesionTrail(visits, _comparisons(session, visits, visits), _alerts(session, ids), _sequence(session, ids))
+
+
 def comparison_pictures(*, session: Session, tenant_ids: Sequence[UUID], lesion_id: UUID, comparison_id: UUID) -> ComparisonPictures | None:
     """Return where the pictures of a comparison of a tenant's lesion lie; None where there is no such comparison."""
     cases = select(Case.id).where(Case.lesion_id == lesion_id, Case.tenant_id.in_(tenant_ids))
@@ -176,11 +195,11 @@ def _has_others() -> ColumnElement[bool]:
     return exists().where(twin.lesion_id == Case.lesion_id, twin.id != Case.id)
 
 
-def _visits(session: Session, which: ColumnElement[bool], user_id: UUID) -> tuple[Visit, ...]:
+def _visits(session: Session, which: ColumnElement[bool], user_id: UUID | None) -> tuple[Visit, ...]:
     return tuple(_visit(row) for row in session.execute(_visits_query(which, user_id)))
 
 
-def _visits_query(which: ColumnElement[bool], user_id: UUID) -> Select[*tuple[Any, ...]]:
+def _visits_query(which: ColumnElement[bool], user_id: UUID | None) -> Select[*tuple[Any, ...]]:
     of_case, shown = Case.id, aliased(Image, _shown())
     of_image = shown.id
     newest = select(Analysis.id, Analysis.mask_key, Analysis.thumbnail_key, Analysis.malignant_probability).where(
@@ -194,7 +213,8 @@ def _visits_query(which: ColumnElement[bool], user_id: UUID) -> Select[*tuple[An
     of_outline = VisitMeasure.outline_id.is_not_distinct_from(counted)
     measure = select(VisitMeasure.measures, VisitMeasure.version).where(VisitMeasure.image_id == of_image)
     measured = measure.order_by(of_outline.desc(), VisitMeasure.created_at.desc()).limit(1).correlate(shown, outline).lateral("measured")
-    opinion = exists().where(FirstOpinion.case_id == of_case, FirstOpinion.user_id == user_id).correlate(Case)
+    given = exists().where(FirstOpinion.case_id == of_case, FirstOpinion.user_id == user_id).correlate(Case)
+    opinion = given if user_id else false()
     columns = (analysis.c.id.label("analysis_id"), analysis.c.mask_key, analysis.c.thumbnail_key, counted, measured.c.measures)
     decided = aliased(Review, _decided())
     said = analysis.c.malignant_probability
@@ -256,7 +276,7 @@ def _image(image: Image | None, row: Row[*tuple[Any, ...]]) -> VisitImage | None
         height=image.height,
         modality=image.modality,
         tiled=image.tiles_key is not None,
-        has_thumbnail=row.thumbnail_key is not None,
+        thumbnail_key=row.thumbnail_key,
         analysis_id=row.analysis_id,
         mask_version=row.outline_id or (row.analysis_id if row.mask_key else None),
     )

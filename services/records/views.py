@@ -116,7 +116,10 @@ class ReviewView:
 
 @dataclass(frozen=True, slots=True)
 class CaseView:
-    """Everything about one case. Images are in the order in which they were sent."""
+    """Everything about one case. Images are in the order in which they were sent.
+
+    ``results_due_at``: the DICOM results of its decision wait to be made; ``results_failed``: why some could not be.
+    """
 
     id: UUID
     tenant_id: UUID
@@ -144,6 +147,9 @@ class CaseView:
     blind_first_read: bool
     images: tuple[ImageView, ...]
     reviews: tuple[ReviewView, ...]
+    consent_care: bool | None = None
+    results_due_at: datetime | None = None
+    results_failed: str | None = None
 
     @property
     def standing(self) -> tuple[ReviewView, ...]:
@@ -192,6 +198,7 @@ def load_case(*, session: Session, tenant_ids: Sequence[UUID], case_id: UUID) ->
         birth_year=patient.birth_year,
         fitzpatrick=patient.fitzpatrick,
         consent_training=patient.consent_training,
+        consent_care=patient.consent_care,
         lesion_id=lesion.id,
         tracking_uid=lesion.tracking_uid,
         lesion_reference=lesion.reference,
@@ -206,6 +213,8 @@ def load_case(*, session: Session, tenant_ids: Sequence[UUID], case_id: UUID) ->
         received_at=case.received_at,
         due_at=case.due_at,
         reviewed_at=case.reviewed_at,
+        results_due_at=case.results_due_at,
+        results_failed=case.results_failed,
         blind_first_read=blind_first_read,
         images=_images(session, case_id),
         reviews=_reviews(session, case_id),
@@ -251,7 +260,7 @@ def _image(
         job_state=job.state,
         attempts=job.attempts,
         reason=job.reason,
-        analysis=_analysis(analysis) if analysis else None,
+        analysis=analysis_view(analysis) if analysis else None,
         outline=_outline(outline, author or "") if outline else None,
         ruler_mm_per_px=ruler,
     )
@@ -271,7 +280,8 @@ def _outline(row: Outline, author: str) -> OutlineView | None:
     )
 
 
-def _analysis(row: Analysis) -> AnalysisView:
+def analysis_view(row: Analysis) -> AnalysisView:
+    """An answer as readers get it."""
     return AnalysisView(
         id=row.id,
         pipeline_version=row.pipeline_version,

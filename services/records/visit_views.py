@@ -18,9 +18,14 @@ class VisitImage:
     height: int
     modality: Modality
     tiled: bool
-    has_thumbnail: bool
+    thumbnail_key: str | None
     analysis_id: UUID | None
     mask_version: UUID | None
+
+    @property
+    def has_thumbnail(self) -> bool:
+        """Whether there is a small picture."""
+        return self.thumbnail_key is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ def portal_settings(form: Mapping[str, str]) -> PortalSettings:
         second_read_share=round(_number(form.get("second_read_share", ""), "random share") / 100, 4),
         second_read_risk=_number(risk, "risk") if risk else None,
         second_read_disagreement="second_read_disagreement" in form,
+        retention_days=_days(form.get("retention_days", "").strip()),
     )
 
 
@@ -97,6 +98,13 @@ def _whole(form: Mapping[str, str], name: str, label: str) -> int:
         return int(form.get(name, ""))
     except ValueError as error:
         raise InvalidRecord(f"{label}: a whole number of hours.") from error
+
+
+def _days(text: str) -> int | None:
+    try:
+        return int(text) if text else None
+    except ValueError as error:
+        raise InvalidRecord("retention: a whole number of days, or nothing.") from error
 
 
 def _number(text: str, label: str) -> float:

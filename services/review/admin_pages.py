@@ -10,6 +10,7 @@ from services.records import administration
 from services.records.access import create_api_key, create_tenant, revoke_api_key
 from services.records.audit import Actor
 from services.records.errors import Conflict, InvalidRecord
+from services.records.sandbox import create_sandbox
 from services.records.states import Role
 from services.review import reader
 from services.review.admin_forms import portal_settings, said
@@ -41,7 +42,8 @@ def create_portal() -> ResponseReturnValue:
     name, slug = request.form.get("name", ""), request.form.get("slug", "").strip()
     try:
         with reader.desk().database.transaction(admin=True) as records:
-            tenant_id = create_tenant(session=records, name=name, slug=slug, actor=_actor()).id
+            create = create_sandbox if request.form.get("sandbox") else create_tenant
+            tenant_id = create(session=records, name=name, slug=slug, actor=_actor()).id
     except (Conflict, InvalidRecord) as error:
         return _portals_page(problem=said(error), name=name, slug=slug), 422
     return redirect(url_for("admin.portal", tenant_id=tenant_id), 303)

@@ -35,6 +35,7 @@ class PortalRow:
     second_reads: str
     keys: int
     readers: int
+    sandbox: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ def portal_row(portal: PortalView) -> PortalRow:
         second_reads=_second_reads(settings),
         keys=portal.keys,
         readers=portal.readers,
+        sandbox=portal.sandbox,
     )
 
 

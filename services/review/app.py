@@ -6,6 +6,7 @@ from flask import Flask, current_app, request
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from services.addresses import AddressPolicy
 from services.broker import OUTLINE_BELL
 from services.doorbell import Doorbell
 from services.objects import ObjectStore
@@ -18,8 +19,10 @@ from services.review import (
     calibration_pages,
     decision_pages,
     desk_pages,
+    erasure_pages,
     follow_up_pages,
     health,
+    identity_check_pages,
     lead_pages,
     lease_pages,
     lesion_identity_pages,
@@ -31,10 +34,12 @@ from services.review import (
     pictures,
     public_pages,
     reader,
+    report_pages,
     signin,
     template_pages,
     try_pages,
     vendor,
+    webhook_pages,
 )
 from services.review.door import install_door
 from services.review.problems import install_problems
@@ -65,11 +70,13 @@ def create_app(settings: Settings) -> Flask:
     app.extensions[TILES] = Tiles.on(app.extensions["dermatrail"].objects)
     install_door(app, settings)
     app.extensions[EXTENSION] = Visitors.on(settings)
+    app.extensions[webhook_pages.EXTENSION] = AddressPolicy.of(settings)
     # Only the address, and only what the nearest proxies wrote: everything before them is the sender's own word.
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
     CSRFProtect(app)
     for pages in (
         health,
+        identity_check_pages,
         signin,
         calibration_pages,
         decision_pages,
@@ -85,12 +92,15 @@ def create_app(settings: Settings) -> Flask:
         pictures,
         vendor,
         public_pages,
+        report_pages,
         template_pages,
         try_pages,
         account_pages,
         admin_pages,
         admin_people,
         admin_trail,
+        erasure_pages,
+        webhook_pages,
         oidc,
     ):
         app.register_blueprint(pages.blueprint)

@@ -10,6 +10,7 @@ from services.review.case_view import case_page_view
 from services.review.decision_form import DecisionForm, form_for
 from services.review.glance import glance
 from services.review.history_view import earlier_view, models_view
+from services.review.identity_check_view import identity_panels
 from services.review.lease_view import lease_view
 from services.review.opinion_form import OpinionForm, opinion_form
 from services.review.quiet import Quiet
@@ -56,6 +57,7 @@ def case_html(sheet: Sheet, *, form: DecisionForm | None = None, opinion: Opinio
         trail=trail_strip(sheet.trail, sheet.case.id, sheet.user),
         same_lesion=sheet.same_lesion,
         models=() if sheet.blind else models_view(sheet.models),
+        identity=identity_panels(sheet.identity, sheet.case, sheet.user),
         lease=lease_view(sheet.claim, sheet.user.user_id),
         decided=decided,
     )

@@ -1,5 +1,6 @@
 """Everything about one open case: what this reader sees of it, which step they may take, who has it, and what stands around it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from services.records import reading
 from services.records.access import SignedIn
 from services.records.claims import ClaimView, claim_case
 from services.records.history import EarlierCase, UsedModel, earlier_cases, used_models
+from services.records.identity import PictureIdentity, identity_of_case
 from services.records.opinions import OpinionView, case_opinions
 from services.records.reads import find_person
 from services.records.states import CaseState, ReviewKind
@@ -42,6 +44,7 @@ class Sheet:
     same_lesion: SameLesion | None
     models: tuple[UsedModel, ...]
     templates: tuple[TemplateView, ...]
+    identity: Mapping[UUID, PictureIdentity]
 
     @property
     def holder(self) -> ClaimView | None:
@@ -74,6 +77,7 @@ def open_sheet(records: Session, user: SignedIn, case_id: UUID) -> Sheet:
         same_lesion=None if is_blind else _same_lesion(records, case, user, claim),
         models=used_models(session=records, pipeline_versions=versions),
         templates=note_templates(session=records, tenant_ids=[case.tenant_id], user_id=user.user_id),
+        identity=identity_of_case(session=records, tenant_ids=user.tenant_ids, case_id=case_id),
     )
 
 

@@ -172,6 +172,10 @@ def _unread(image: ImageView) -> Statement:
     return Statement("information", "Being analysed", "This picture has no finding yet. Load the page again in a minute.")
 
 
+# Said to whoever reads it, and left to them: a dangerous finding may have to reach the patient in another way.
+CARE_WITHDRAWN = "The patient has withdrawn their consent to care: the portal is not given the result."
+
+
 def _case_facts(case: CaseView, now: datetime) -> list[Fact]:
     facts = [
         Fact("Urgency", case.urgency),
@@ -179,6 +183,10 @@ def _case_facts(case: CaseView, now: datetime) -> list[Fact]:
         Fact("Due", words.due(case.due_at, now), Moment.of(case.due_at)),
         Fact("Patient", ", ".join(_patient(case)) or "sex, age and skin type not given"),
     ]
+    if case.consent_care is False:
+        facts.append(Fact("Consent", CARE_WITHDRAWN))
+    if case.results_failed:
+        facts.append(Fact("DICOM results", case.results_failed))
     if case.reference:
         facts.append(Fact("Portal's case", case.reference))
     return facts

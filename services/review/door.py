@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from flask import Flask, current_app
 from pydantic import SecretStr
 
-from services.records.second_factor import Seal
+from services.records.seal import Seal
 from services.review.throttle import SignInThrottle
 from services.settings import Settings, SettingsError
 

@@ -8,7 +8,8 @@ from flask import render_template
 from markupsafe import Markup
 
 from services.records.accounts import get_account
-from services.records.second_factor import Seal, begin_enrolment, enrolment_address
+from services.records.seal import Seal
+from services.records.second_factor import begin_enrolment, enrolment_address
 from services.review import reader
 from services.review.door import MAKE_KEY, door
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from services.records.measures import measures_of
 from services.records.views import ImageView
 from services.review.findings import ISSUES
-from services.review.measures import measures_of
 from services.review.words import listed
 
 

@@ -1,7 +1,7 @@
 """Statistics for leads and administrators: pages, their tables as files, and the count of drift alarms for the bar."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import wraps
 from typing import ParamSpec, cast
@@ -121,7 +121,7 @@ def _read(name: str, *, exported: bool) -> tuple[Built, Asked]:
         choices = read_choices(request.args, user.tenant_ids)
     except InvalidChoice:
         abort(404)
-    scope = choices.scope(user.tenant_ids, now)
+    scope = replace(choices.scope(user.tenant_ids, now), leaving=exported)
     with reader.desk().database.transaction(tenants=user.tenant_ids) as records:
         asked = Asked(choices, portal_names(session=records, tenant_ids=user.tenant_ids), scope, now)
         built = PAGES[name](records, asked)
@@ -138,8 +138,8 @@ def _shown(asked: Asked) -> dict[UUID, str]:
 
 
 def _queue(records: Session, asked: Asked) -> Built:
-    standings = queue.open_cases(session=records, tenant_ids=asked.scope.tenant_ids, now=asked.now)
-    days = queue.flow(session=records, scope=Scope(asked.scope.tenant_ids, Window.last(FLOW_DAYS, now=asked.now)))
+    standings = queue.open_cases(session=records, tenant_ids=asked.scope.tenant_ids, now=asked.now, leaving=asked.scope.leaving)
+    days = queue.flow(session=records, scope=replace(asked.scope, window=Window.last(FLOW_DAYS, now=asked.now)))
     return Built(queue_page(standings=standings, days=days, portals=_shown(asked), now=asked.now))
 
 
@@ -169,7 +169,8 @@ def _model(records: Session, asked: Asked) -> Built:
 
 def _drift(records: Session, asked: Asked) -> Built:
     reference, recent = asked.choices.windows(asked.now)
-    found = drift.shifts(session=records, tenant_ids=asked.scope.tenant_ids, reference=reference, recent=recent)
+    scope = asked.scope
+    found = drift.shifts(session=records, tenant_ids=scope.tenant_ids, reference=reference, recent=recent, leaving=scope.leaving)
     portals = _shown(asked)
     page = drift_page(shifts=found, portals=portals, reference=reference, recent=recent)
     return Built(page, histograms(found, portals))

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from flask import url_for
 
+from services.records.measures import RULER, measures_of
 from services.records.views import ImageView, OutlineView
 from services.review import words
 from services.review.times import Moment
 
-RULER = "ruler"
 SCALES = {
     "dicom_pixel_spacing": "scale: DICOM pixel spacing",
     "stated": "scale: stated by the portal",
@@ -54,22 +54,6 @@ def measures_panel(image: ImageView, *, case_id: UUID, now: datetime) -> Measure
     if image.outline:
         return _readers(image.outline, figures, url_for("outlines.measures", case_id=case_id, image_id=image.id), now)
     return MeasuresPanel(figures)
-
-
-def measures_of(image: ImageView) -> Mapping[str, Any] | None:
-    """The measures of the outline that counts, in mm by a reader's ruler where one was laid: it comes before every other scale."""
-    measures = image.outline.measures if image.outline else image.analysis.finding.get("measures") if image.analysis else None
-    scale = image.ruler_mm_per_px
-    return measures if scale is None or not measures else {**measures, **_in_mm(measures, scale)}
-
-
-def _in_mm(measures: Mapping[str, Any], scale: float) -> dict[str, Any]:
-    area, across = measures.get("area_px"), measures.get("major_diameter_px")
-    return {
-        "scale_source": RULER,
-        "area_mm2": None if area is None else area * scale**2,
-        "major_diameter_mm": None if across is None else across * scale,
-    }
 
 
 def _readers(outline: OutlineView, figures: tuple[Measure, ...], address: str, now: datetime) -> MeasuresPanel:

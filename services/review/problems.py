@@ -2,6 +2,8 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 from flask import Flask, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -10,13 +12,17 @@ from werkzeug.exceptions import Forbidden, HTTPException, InternalServerError, M
 
 from services.objects import ObjectMissing, StoreUnavailable
 from services.records.administration import NotKnown
+from services.records.erasure import erased_case
 from services.records.errors import (
     AlreadyReviewed,
     CaseClaimed,
     CaseNotFound,
     DatabaseUnavailable,
+    DeliveryNotFound,
+    EndpointNotFound,
     LesionNotFound,
     ModelNotFound,
+    NotDecided,
     NotReady,
     OpinionGiven,
     OpinionMissing,
@@ -24,7 +30,7 @@ from services.records.errors import (
     ReadRefused,
     UndoRefused,
 )
-from services.records.second_factor import SealBroken
+from services.records.seal import SealBroken
 from services.review import reader
 from services.review.decision import StaleDecision
 from services.review.enrolment import NoSeal
@@ -65,11 +71,22 @@ def install_problems(app: Flask) -> None:
     """Registers a page for everything that the routes let through."""
     for away in (DatabaseUnavailable, StoreUnavailable):
         app.register_error_handler(away, _unavailable)
-    for absent in (CaseNotFound, LesionNotFound, PatientNotFound, ObjectMissing, NotFound, NotKnown, ModelNotFound):
+    for absent in (
+        CaseNotFound,
+        LesionNotFound,
+        PatientNotFound,
+        ObjectMissing,
+        NotFound,
+        NotKnown,
+        ModelNotFound,
+        EndpointNotFound,
+        DeliveryNotFound,
+    ):
         app.register_error_handler(absent, _not_found)
     app.register_error_handler(StaleDecision, _stale)
     app.register_error_handler(AlreadyReviewed, _already_reviewed)
     app.register_error_handler(NotReady, _not_ready)
+    app.register_error_handler(NotDecided, _not_decided)
     app.register_error_handler(ReadRefused, _read_refused)
     app.register_error_handler(CaseClaimed, _claimed)
     app.register_error_handler(UndoRefused, _undo_refused)
@@ -97,9 +114,28 @@ def _unavailable(error: Exception) -> ResponseReturnValue:
     return *_pair(message, 503), {"Retry-After": RETRY_SECONDS}
 
 
-def _not_found(_: Exception) -> ResponseReturnValue:
+def _not_found(error: Exception) -> ResponseReturnValue:
+    if isinstance(error, CaseNotFound) and (moment := _erased_at(error.case_id)):
+        return _erased(moment)
     message = Message("Not found", "There is no such page, or it belongs to a portal you do not read for.", links=(to_worklist(),))
     return message_page(message, 404)
+
+
+def _erased_at(case_id: UUID) -> datetime | None:
+    """When a case of the reader's portals was erased."""
+    user = reader.reader()
+    with reader.desk().database.transaction(tenants=user.tenant_ids) as records:
+        return erased_case(session=records, tenant_ids=user.tenant_ids, case_id=case_id)
+
+
+def _erased(moment: datetime) -> ResponseReturnValue:
+    message = Message(
+        "This case was erased",
+        f"Its patient was erased at the portal’s request, or its time was over, on {moment:%-d %B %Y at %H:%M} UTC. Nothing of it is left.",
+        "Nothing that you sent about it was recorded, and nothing more is to be done.",
+        (to_worklist(),),
+    )
+    return message_page(message, 410)
 
 
 def _stale(_: Exception) -> ResponseReturnValue:
@@ -132,6 +168,11 @@ def _not_ready(_: Exception) -> ResponseReturnValue:
         (Link("Next case", url_for("desk.next_case")), to_worklist()),
     )
     return message_page(message, 409)
+
+
+def _not_decided(error: Exception) -> ResponseReturnValue:
+    what = f"{error} A report is made of what a dermatologist has decided."
+    return message_page(Message("There is no report yet", what, links=(_to_case(), to_worklist())), 409)
 
 
 def _no_second_factor(error: Exception) -> ResponseReturnValue:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from flask import url_for
 
+from services.records.identity import may_leave
 from services.records.opinions import OpinionView
 from services.records.states import CaseState, ReviewKind
 from services.records.views import CaseView, ReviewView
@@ -25,6 +26,7 @@ KINDS = {
     ReviewKind.UNDO: "Taken back",
 }
 NOT_ASSESSABLE = "Not assessable"
+TELLING = "A picture may show who the patient is: check it before you pass the report on."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,10 @@ class Reads:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Why there is no form: decided, held, still being analysed, or not this reader's step."""
+    """Why there is no form: decided, held, still being analysed, or not this reader's step.
+
+    ``report``: the address of a decided case's; ``report_flag``: what to mind before passing it on.
+    """
 
     kind: str
     title: str
@@ -66,6 +71,8 @@ class Closed:
     amend: str = ""
     again: str = ""
     undo: Undo | None = None
+    report: str = ""
+    report_flag: str = ""
 
 
 def reads_view(sheet: Sheet, now: datetime) -> Reads:
@@ -130,7 +137,12 @@ def _card(review: ReviewView, case: CaseView, opinion: OpinionView | None, now: 
 
 def _decided(sheet: Sheet, review: ReviewView, now: datetime) -> Closed:
     amend = url_for("decisions.amend", case_id=sheet.case.id) if sheet.amendable else ""
-    return Closed("done", review_words(review), _signed(review, now), review.note, amend=amend, undo=undo_offer(sheet.case, sheet.user))
+    undo = undo_offer(sheet.case, sheet.user)
+    # While a decision can be taken back there is no report of it.
+    report = "" if undo else url_for("reports.report", case_id=sheet.case.id)
+    flag = "" if all(may_leave(picture) for picture in sheet.identity.values()) else TELLING
+    said = {"amend": amend, "undo": undo, "report": report, "report_flag": flag}
+    return Closed("done", review_words(review), _signed(review, now), review.note, **said)  # type: ignore[arg-type]
 
 
 def _waiting(sheet: Sheet, now: datetime) -> Closed:

@@ -28,6 +28,7 @@ MARKS = {
     Mark.QUALITY: "picture quality",
     Mark.NO_LESION: "no lesion found",
     Mark.NOT_ANALYSED: "not analysed",
+    Mark.IDENTITY: "possible text in the picture",
 }
 LEADING = {
     **{diagnosis.code: f"{diagnosis.code} {diagnosis.name}" for diagnosis in DIAGNOSES},

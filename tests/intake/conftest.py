@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -27,6 +27,9 @@ from services.records.states import Decision, Outcome, Role
 from services.settings import Settings
 from tests.conftest import SettingsFor
 from tests.pictures.samples import jpeg
+
+if TYPE_CHECKING:
+    from tests.intake.fhir_world import Fhir
 
 CASE = {"patient": {"reference": "P-1042"}}
 
@@ -214,3 +217,11 @@ def backstage(settings_for: SettingsFor, owner: Database, store: ObjectStore) ->
     yield Backstage(worker, reviewer, owner, store)
     worker.close()
     reviewer.close()
+
+
+@pytest.fixture
+def fhir(app: APIFlask, portal: Portal, backstage: Backstage, superuser_engine: Engine) -> "Fhir":
+    """A portal that speaks FHIR."""
+    from tests.intake.fhir_world import Fhir
+
+    return Fhir(app.test_client(), portal, backstage, superuser_engine)

@@ -4,6 +4,7 @@ import io
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,8 +41,10 @@ def test_a_clean_upright_jpeg_is_accepted_and_stored_once(sender: Sender, portal
 def test_the_case_can_be_read_back_as_it_was_sent(sender: Sender, picture: bytes) -> None:
     submitted = sender.post(("one.jpg", picture), ("two.png", saved(gradient(), "PNG")), case=WHOLE_CASE).get_json()
     case = sender.get(submitted["status_url"]).get_json()
-    for name in ("patient", "lesion", "reference", "urgency", "clinical_notes"):
+    for name in ("lesion", "reference", "urgency", "clinical_notes"):
         assert case[name] == WHOLE_CASE[name], name
+    sent: Any = WHOLE_CASE["patient"]
+    assert case["patient"] == {"consent_care": None, "consent_audit": None, **sent}
     assert case["status"] == "queued"
     assert case["decision"] is None
     assert "Decision support" in case["disclaimer"]

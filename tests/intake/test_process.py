@@ -12,7 +12,7 @@ from services.logs import JsonFormatter
 from tests.conftest import ROOT
 from tests.intake.conftest import Sender
 
-HEAVY = ("torch", "cv2", "pydicom", "pillow_heif", "celery", "alembic")
+HEAVY = ("torch", "cv2", "pydicom", "pillow_heif", "celery", "alembic", "reportlab", "fhir.resources")
 PROGRAM = f"""
 import json, psutil, sys
 import services.intake.wsgi

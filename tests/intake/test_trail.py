@@ -54,7 +54,8 @@ class Trail:
         user_id = self.backstage.confirm(self.portal, uuid.UUID(case["id"]), **plan)
         months = "((created_at - make_interval(secs => :past)) AT TIME ZONE 'UTC' + make_interval(months => follow_up_months))::date"
         moved = f"UPDATE reviews SET created_at = created_at - make_interval(secs => :past), follow_up_on = {months} WHERE case_id = :case"
-        self.behind("SET session_replication_role = replica", moved, past=days_ago * 86_400, case=case["id"])
+        told = "UPDATE portal_events SET not_before = not_before - make_interval(secs => :past) WHERE subject_id = :case"
+        self.behind("SET session_replication_role = replica", moved, told, past=days_ago * 86_400, case=case["id"])
         return user_id
 
     def merge(self, into: dict[str, Any], case: dict[str, Any], user_id: uuid.UUID) -> None:
@@ -337,10 +338,11 @@ def test_a_wrong_question_is_refused_in_words(sender: Sender, query: dict[str, A
 def test_a_merge_is_told_once_to_who_keeps_the_cursor(trail: Trail) -> None:
     one, two = trail.visit("L-1", days_ago=2), trail.visit("L-2")
     before = trail.read("/v1/events")
-    assert (before["events"], before["more"]) == ([], False)
-    trail.merge(one, two, trail.decide(one))
+    assert ([event["kind"] for event in before["events"]], before["more"]) == (["case.analysed", "case.analysed"], False)
+    trail.merge(one, two, trail.decide(one, days_ago=1))
     told = trail.read("/v1/events", cursor=before["next_cursor"])
-    (event,) = told["events"]
+    decided, event = told["events"]
+    assert decided["kind"] == "case.reviewed"
     assert (event["kind"], event["subject_kind"], event["subject_id"]) == ("lesion.merged", "lesion", one["lesion_id"])
     assert trail.read("/v1/events", cursor=told["next_cursor"])["events"] == []
     assert trail.read("/v1/events", kind="followup.due")["events"] == []

@@ -14,7 +14,9 @@ from models.analyzer import HAIR_SHARE, Analyzer, infer_bisecting
 from models.datasets import Split, split_of
 from models.explain import HeatMaps
 from models.finding import AbstainReason, Finding, NextStep, Outcome
+from models.pictures.decode import decode
 from models.pictures.masks import decode_png, enlarge
+from models.pictures.types import Rgb
 from models.synthetic import Kind, draw
 from models.taxonomy import CODES, ISIC2019
 from services.records import diagnoses
@@ -200,3 +202,13 @@ def held_out(archive: Path, *, count: int) -> tuple[list[bytes], list[np.ndarray
     rows = csv.DictReader(files["labels.csv"].decode().splitlines())
     ids = [row["image_id"] for row in rows if split_of(row["lesion_id"] or row["image_id"]) is Split.TEST][:count]
     return [files[f"images/{name}.jpg"] for name in ids], [decode_png(files[f"masks/{name}.png"]) for name in ids]
+
+
+def test_writing_is_looked_for_on_the_way(analyzer: Analyzer, findings: list[Finding]) -> None:
+    assert all(found.identity and not found.identity.suspected for found in findings)
+    written: Rgb = decode(pictures()[0]).rgb.copy()
+    cv2.putText(written, "Mueller, Anna 02.03.1961", (8, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
+    (found,) = analyzer.analyse([encoded(written)])
+    assert found.identity
+    assert found.identity.suspected
+    assert "identity" not in found.as_json()

@@ -161,4 +161,4 @@ def test_a_blind_first_read_hides_the_alert_until_the_decision(trails: Trails, b
 
 
 def events(behind: Connection) -> list[str]:
-    return list(behind.execute(text("SELECT kind FROM portal_events ORDER BY sequence")).scalars())
+    return list(behind.execute(text("SELECT kind FROM portal_events WHERE kind LIKE 'lesion%' ORDER BY sequence")).scalars())

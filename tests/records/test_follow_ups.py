@@ -58,6 +58,8 @@ class Clinic:
             ),
             {"seconds": days * 86_400, "id": case_id},
         )
+        told = "UPDATE portal_events SET not_before = not_before - make_interval(secs => :seconds) WHERE subject_id = :id"
+        self.behind.execute(text(told), {"seconds": days * 86_400, "id": case_id})
         self.behind.execute(text("SET session_replication_role = origin"))
 
     def lesion_of(self, case_id: UUID) -> UUID:

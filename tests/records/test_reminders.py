@@ -47,7 +47,8 @@ def run(clinic: Clinic, today: date, *, limit: int = 100) -> dict[ReminderKind, 
 
 def told(portal: Portal) -> list[PortalEventView]:
     with portal.logins.intake.transaction(tenants=[portal.tenant_id]) as session:
-        return list(list_events(session=session, tenant_id=portal.tenant_id, actor=portal.actor).events)
+        page = list_events(session=session, tenant_id=portal.tenant_id, actor=portal.actor)
+    return [event for event in page.events if event.kind.startswith("followup.")]
 
 
 def kinds(portal: Portal) -> list[str]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from services.records import second_factor
 from services.records.audit import Actor
 from services.records.errors import AccessDenied, Conflict
-from services.records.second_factor import Seal, SealBroken
+from services.records.seal import Seal, SealBroken
 from tests.records.worlds import Portal
 
 NOW = datetime(2026, 11, 21, 12, 0, 10, tzinfo=UTC)

@@ -16,6 +16,7 @@ from services.records.audit import Actor
 from services.records.cases import NewCase, NewImage, accept_case
 from services.records.database import Database
 from services.records.diagnoses import DIAGNOSES
+from services.records.identity import IdentityCheck
 from services.records.jobs import AnalysisResult, ClaimedJob, JobFailure, claim_jobs, complete_jobs, fail_jobs
 from services.records.states import Modality, Outcome, Role
 
@@ -118,6 +119,7 @@ class Seen:
     flags: tuple[str, ...] = ()
     modality: Modality = Modality.DERMOSCOPIC
     spacing: float | None = None
+    identity: IdentityCheck | None = None
 
 
 Answer = Seen | Failed | Pending
@@ -188,6 +190,7 @@ class Clinic:
             thumbnail_key=f"{folder}/thumbnail.jpg",
             heatmap_key=f"{folder}/heatmap.jpg" if seen.heatmap else None,
             hairfree_key=f"{folder}/hairfree.jpg" if seen.hairfree else None,
+            identity=seen.identity,
         )
 
     def new_image(self, tenant: UUID, case_id: UUID, answer: Answer) -> NewImage:

@@ -42,6 +42,8 @@ def test_measures_say_relative_or_where_their_scale_comes_from(clinic: Clinic, t
     words = words_of(reader.get(f"/cases/{clinic.case(tenant, Seen(finding({'MEL': 1.0}, measures=scaled)))}"))
     assert "31.2 mm² scale: DICOM pixel spacing" in words
     assert "8.2 mm scale: DICOM pixel spacing" in words
+    stated = words_of(reader.get(f"/cases/{clinic.case(tenant, Seen(MELANOMA, spacing=0.05))}"))
+    assert "mm scale: stated by the portal" in stated
 
 
 def test_millimetres_without_a_source_of_scale_are_not_shown(clinic: Clinic, tenant: UUID, reader: Browser) -> None:
@@ -186,7 +188,7 @@ def test_opening_a_case_and_its_picture_is_recorded(clinic: Clinic, tenant: UUID
 def test_no_address_carries_a_patient_reference(clinic: Clinic, tenant: UUID, reader: Browser) -> None:
     case_id = clinic.case(tenant, Seen(MELANOMA), Failed("x"), patient_reference="P-7731")
     for path in ("/", f"/cases/{case_id}"):
-        assert not [link for link in re.findall(r'(?:href|src|action)="([^"]*)"', reader.get(path).text) if "7731" in link]
+        assert not [link for link in re.findall(r'(?:href|src|action)="([^"]*)"', reader.get(path).text) if "P-7731" in link]
 
 
 def test_a_bundle_without_a_detector_says_that_nothing_was_checked(clinic: Clinic, tenant: UUID, reader: Browser) -> None:

@@ -114,7 +114,7 @@ def test_a_fault_is_a_calm_page(reader: Browser) -> None:
 
 
 INLINE = re.compile(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)|javascript:")
-ADMINISTRATION = {"admin", "people", "trail"}
+ADMINISTRATION = {"admin", "erasures", "people", "trail", "webhooks"}
 
 
 def everybody(clinic: Clinic, tenant: UUID, app: Flask) -> dict[Role, Browser]:
@@ -226,7 +226,7 @@ def test_another_tenants_case_is_not_found_by_any_address(clinic: Clinic, tenant
             if "GET" in (rule.methods or ()):
                 assert browser.get(address, buffered=True).status_code == 404, rule.endpoint
             if "POST" in (rule.methods or ()):
-                said = {"decision": "confirm", "seen": [], "reason": "x", "length_px": "100", "length_mm": "1"}
+                said = {"decision": "confirm", "seen": [], "reason": "x", "length_px": "100", "length_mm": "1", "verdict": "clear"}
                 answer = browser.client.post(address, data={"csrf_token": form_token, **said})
                 # A script that asks for a lease is told that it has none.
                 told = answer.is_json and answer.status_code == 200
@@ -234,7 +234,7 @@ def test_another_tenants_case_is_not_found_by_any_address(clinic: Clinic, tenant
                 assert (given["mine"], given["holder"]) == (False, ""), rule.endpoint
     with superuser_engine.connect() as connection:
         assert connection.execute(text("SELECT state FROM cases")).scalar_one() == "awaiting_review"
-        for table in ("reviews", "case_claims", "first_opinions", "outlines", "calibrations", "lesion_events"):
+        for table in ("reviews", "case_claims", "first_opinions", "outlines", "calibrations", "lesion_events", "identity_verdicts"):
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() == 0
 
 

@@ -1,7 +1,7 @@
 """What is counted, on real rows: standing decisions, pairs of readers, samples, subgroups; and whose."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID, uuid4
 
 import pytest
@@ -137,7 +137,14 @@ def history(clinic: Clinic) -> tuple[UUID, UUID]:
     return tenants
 
 
-def windows() -> dict[str, Window]:
+class Windows(TypedDict):
+    """What is compared with what."""
+
+    reference: Window
+    recent: Window
+
+
+def windows() -> Windows:
     """The last two weeks against the 90 days before."""
     recent = Window.last(14, now=datetime.now(UTC))
     return {"reference": recent.before(90), "recent": recent}

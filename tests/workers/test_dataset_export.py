@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import cv2
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine, select, text
 
 from infra.local import LocalStack
 from models.datasets import Record, check_records, partition, read, straddling
+from models.pictures.decode import decode
+from models.pictures.jpeg import encode
 from models.training.recipe import load_recipe
 from models.training.run import records_of
 from services.objects import ObjectMissing, ObjectStore, StoreUnavailable
@@ -40,7 +44,8 @@ class Desk:
 
     def case(self, patient: str, *, images: int = 1, portal: str = "north", said: dict[str, Any] | None = None, **facts: Any) -> UUID:
         """A case whose pictures are like no other's; decided as ``said`` tells, not at all without."""
-        seen = [Seen(facts.pop("finding", MELANOMA), picture=self._picture()) for _ in range(images)]
+        words = facts.pop("written", "")
+        seen = [Seen(facts.pop("finding", MELANOMA), picture=with_words(self._picture(), words)) for _ in range(images)]
         given = {"patient_reference": patient, "consent_training": True, **facts}
         case_id = self.clinic.case(self.portals[portal], *seen, **given)
         if said is not None:
@@ -71,6 +76,13 @@ class Desk:
         with self.review.transaction(tenants=[tenant]) as session:
             record_outline(session=session, tenant_ids=[tenant], case_id=case_id, image_id=image_id, user_id=self.reader, mask_key=key)
 
+    def identity(self, case_id: UUID, *states: str) -> None:
+        """What was found and said of the case's pictures, in their order."""
+        with self.clinic.owner.transaction() as session:
+            for position, state in enumerate(states):
+                change = "UPDATE images SET identity_state = :state WHERE case_id = :case AND position = :position"
+                session.execute(text(change), {"state": state, "case": case_id, "position": position})
+
     def image(self, case_id: UUID) -> Image:
         with self.clinic.owner.transaction() as session:
             return session.scalars(select(Image).where(Image.case_id == case_id).order_by(Image.position)).first() or pytest.fail(
@@ -81,6 +93,15 @@ class Desk:
         with self.clinic.owner.transaction() as session:
             query = select(AuditEvent).where(AuditEvent.action == AuditAction.DATASET_EXPORTED).order_by(AuditEvent.created_at)
             return list(session.scalars(query))
+
+
+def with_words(picture: bytes, words: str) -> bytes:
+    """The picture with words burnt in, as a device does."""
+    if not words:
+        return picture
+    rgb = np.ascontiguousarray(decode(picture).rgb)
+    cv2.putText(rgb, words, (8, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 0), 1, cv2.LINE_AA)
+    return encode(rgb)
 
 
 class Watched:
@@ -242,8 +263,23 @@ class TestExport:
         assert set(events) == set(desk.portals.values())
         north = events[desk.portals["north"]]
         assert north.actor_id == "dermatrail:anna"
-        assert north.details == {"dataset": "set", "cases": 1, "images": 2, "since": None, "left_out": {"no_consent": 1}}
+        assert north.details == {"dataset": "set", "cases": 1, "images": 2, "since": None, "held": 0, "left_out": {"no_consent": 1}}
         assert events[desk.portals["south"]].details["cases"] == 0
+
+    def test_pictures_that_may_tell_who_it_is_stay_until_a_human_has_cleared_them(self, desk: Desk, tmp_path: Path) -> None:
+        case_id = desk.case("P-1", images=3, said={})
+        desk.identity(case_id, "suspected", "held", "cleared")
+        assert len(exported(tmp_path / "set")) == 1
+        assert summary(tmp_path / "set")["incomplete"] == {"picture_may_identify": 2}
+        assert summary(tmp_path / "set")["cases"] == 1
+        assert len([*(tmp_path / "set" / "images").iterdir()]) == 1
+
+    def test_a_picture_that_nobody_has_looked_at_is_looked_at_on_its_way_out(self, desk: Desk, tmp_path: Path) -> None:
+        desk.case("P-1", said={})
+        desk.case("P-2", said={}, written="Mueller, Anna 02.03.1961")
+        assert len(exported(tmp_path / "set")) == 1
+        assert summary(tmp_path / "set")["incomplete"] == {"picture_may_identify": 1}
+        assert len([*(tmp_path / "set" / "images").iterdir()]) == 1
 
     def test_an_interrupted_export_goes_on_under_the_same_names(self, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         cases = [desk.case(f"P-{index}", said={}) for index in range(3)]

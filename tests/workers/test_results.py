@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
-from models.finding import Finding, Ood, Outcome, Quality
+from models.finding import Finding, Identity, Ood, Outcome, Quality
+from models.pictures.identity import TextBox
+from services.records.identity import Box
 from services.records.jobs import AnalysisResult, ClaimedJob
+from services.records.states import IdentityKind
 from services.records.states import Outcome as Recorded
 from workers.results import analysis_result, answer_files, flags_of
 
@@ -75,3 +78,20 @@ def test_the_worklist_marks_what_is_suspicious(suspicious: bool | None, *, flagg
 
 def test_a_bundle_without_a_detector_flags_no_stranger() -> None:
     assert "out_of_distribution" not in flags_of(finding(Outcome.PREDICTION, "MEL", ood=None))
+
+
+def test_what_may_identify_is_kept_apart_from_the_models_answer() -> None:
+    seen = Identity("text-1", (TextBox(0.1, 0.2, 0.3, 0.05, 0.9),), declared=True)
+    kept = row(finding(Outcome.PREDICTION, "MEL", identity=seen))
+    assert kept.identity is not None
+    assert kept.identity.version == "text-1"
+    assert [(one.kind, one.score, one.box) for one in kept.identity.seen] == [
+        (IdentityKind.DECLARED, 1.0, None),
+        (IdentityKind.TEXT, 0.9, Box(0.1, 0.2, 0.3, 0.05)),
+    ]
+    assert "identity" not in kept.finding
+    assert "identity" not in kept.flags
+
+
+def test_a_picture_in_which_nobody_looked_is_not_called_clear() -> None:
+    assert row(finding(Outcome.PREDICTION, "MEL")).identity is None

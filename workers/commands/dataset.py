@@ -45,7 +45,8 @@ def export(*, out: Path, slugs: tuple[str, ...], since: datetime | None, by: str
     try:
         with unfinished(out) as folder:
             portals = _read(slugs, day, actor_named(by), out.name)
-            written = write(folder=folder, portals=portals, store=ObjectStore.connect(load_settings()), out=out, since=day)
+            store = ObjectStore.connect(load_settings())
+            written = write(folder=folder, portals=portals, store=store, out=out, since=day, transaction=owner_transaction)
     except StoreError as error:
         raise click.ClickException(f"{error} Run the same command again: it goes on where it stopped.") from error
     except ProgrammingError as error:
@@ -55,9 +56,23 @@ def export(*, out: Path, slugs: tuple[str, ...], since: datetime | None, by: str
     except (ExportRefused, SettingsError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{out}: {written.images} pictures of {written.cases} cases, {written.patients} patients.")
-    for what, counts in (("cases left out", written.left_out), ("not in the store", written.incomplete)):
+    for what, counts in (("cases left out", written.left_out), ("pictures and masks that stay", written.incomplete)):
         if counts:
             click.echo(f"{what}: " + ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in sorted(counts.items())))
+
+
+@dataset.command("prune")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--by", default=None, help="Who does it, for the audit trail; your login if left out.")
+def prune_command(*, folder: Path, by: str | None) -> None:
+    """Rid FOLDER, an exported data set, of the pictures of patients who were erased since. Copies of it must be pruned, too."""
+    from workers.pruning import NoExport, prune
+
+    try:
+        pruned = prune(folder=folder, transaction=owner_transaction, actor=actor_named(by))
+    except NoExport as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{folder}: {pruned.removed} pictures removed, {pruned.left} left.")
 
 
 def _read(slugs: tuple[str, ...], since: datetime | None, actor: Actor, name: str) -> dict[str, Teaching]:

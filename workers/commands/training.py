@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from services.admin import owner_transaction
+
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
@@ -11,6 +13,24 @@ def register(main: click.Group) -> None:
     """Adds the two commands."""
     main.add_command(train)
     main.add_command(evaluate)
+
+
+def require_nobody_erased(data: Path) -> None:
+    """Refuse exported data sets with pictures of erased patients, where the records can be asked; say so where they cannot."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from workers.pruning import ErasedInside, NoExport, exports_in, require_pruned
+
+    folders = exports_in(data)
+    if not folders:
+        return
+    try:
+        require_pruned(folders=folders, transaction=owner_transaction)
+    except (ErasedInside, NoExport) as refusal:
+        raise click.ClickException(str(refusal)) from refusal
+    except (click.ClickException, SQLAlchemyError):
+        named = ", ".join(str(folder) for folder in folders)
+        click.echo(f"Not asked: whether {named} holds pictures of erased patients. Set DERMATRAIL_DATABASE_URL to the owner's.", err=True)
 
 
 @click.command()
@@ -44,6 +64,7 @@ def train(
     """Train, measure and package RECIPE: a shipped one by its name (s0 … s4, classifier, segmenter, …) or a TOML file."""
     from models.training import errors, make
 
+    require_nobody_erased(data)
     try:
         make.make(
             recipe=recipe,
@@ -85,6 +106,7 @@ def evaluate(
     from models.training import errors
     from models.training import evaluate as measuring
 
+    require_nobody_erased(data)
     try:
         path = measuring.evaluate(
             bundles=bundles, data=data, sources=sources, part=part, by=by, segmenter=segmenter, outside=outside, out=out

@@ -31,6 +31,7 @@ def answers(*, session: Session, scope: Scope, period: Period) -> list[Answers]:
     each = (
         select(period_start(period, Analysis.created_at).label("start"), Analysis.outcome, reason.label("reason"))
         .where(Analysis.tenant_id.in_(scope.tenant_ids), scope.window.holds(Analysis.created_at))
+        .where(*scope.counts(image_id=Analysis.image_id))
         .subquery()
     )
     alike = (each.c.start, each.c.outcome, each.c.reason)

@@ -61,11 +61,13 @@ def blind_reader_and_model(*, session: Session, scope: Scope) -> Agreement:
     """First opinions, given before the model's answer was opened, against its single class."""
     pairs = select(FirstOpinion.diagnosis.label("one"), Case.lead_class.label("other")).join(Case, Case.id == FirstOpinion.case_id)
     mine = (FirstOpinion.tenant_id.in_(scope.tenant_ids), scope.window.holds(FirstOpinion.created_at), FirstOpinion.assessable)
-    return _agreement(session, pairs.where(*mine, Case.lead_outcome == Outcome.PREDICTION))
+    pairs = pairs.where(*mine, *scope.counts(case_id=FirstOpinion.case_id))
+    return _agreement(session, pairs.where(Case.lead_outcome == Outcome.PREDICTION))
 
 
 def _read(scope: Scope, kind: ReviewKind) -> tuple[ColumnElement[bool], ...]:
-    return (Review.tenant_id.in_(scope.tenant_ids), scope.window.holds(Review.created_at), *_counts_as(kind))
+    mine = (Review.tenant_id.in_(scope.tenant_ids), scope.window.holds(Review.created_at), *_counts_as(kind))
+    return (*mine, *scope.counts(case_id=Review.case_id))
 
 
 def _counts_as(kind: ReviewKind) -> tuple[ColumnElement[bool], ...]:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.orm import Session
 
 from services.records.statistics.figures import stability_by_chance, stability_index
-from services.records.statistics.windows import Window
+from services.records.statistics.windows import Window, counted
 from services.records.tables import Analysis
 
 # At most so many pictures of each portal and window. Ids are random, so the lowest of a window are a random sample of it.
@@ -101,11 +101,15 @@ class Shift:
         return Level.ALARM if self.index > ALARM else Level.WATCH
 
 
-def shifts(*, session: Session, tenant_ids: Sequence[UUID], reference: Window, recent: Window) -> list[Shift]:
-    """Return the shift of each feature of each portal that has pictures in either window, in two statements."""
+def shifts(*, session: Session, tenant_ids: Sequence[UUID], reference: Window, recent: Window, leaving: bool = False) -> list[Shift]:
+    """Return the shift of each feature of each portal that has pictures in either window, in two statements.
+
+    Args:
+        leaving: the figures leave, so that patients who refuse to be counted there are not.
+    """
     if not tenant_ids:
         return []
-    sample = _sample(tenant_ids, {"reference": reference, "recent": recent})
+    sample = _sample(tenant_ids, {"reference": reference, "recent": recent}, leaving=leaving)
     numbers = [_Count(*row) for row in session.execute(_numbers(sample))]
     categories = [_Count(*row) for row in session.execute(_categories(sample))]
     found: dict[tuple[UUID, Feature], list[_Count]] = {}
@@ -124,7 +128,7 @@ class _Count:
     total: float | None
 
 
-def _sample(tenant_ids: Sequence[UUID], parts: dict[str, Window]) -> Subquery:
+def _sample(tenant_ids: Sequence[UUID], parts: dict[str, Window], *, leaving: bool) -> Subquery:
     asked = values(
         column("tenant_id", Uuid), column("part", Text), column("start", Time(timezone=True)), column("end", Time(timezone=True))
     )
@@ -133,6 +137,7 @@ def _sample(tenant_ids: Sequence[UUID], parts: dict[str, Window]) -> Subquery:
     drawn = (
         select(Analysis.finding, Analysis.malignant_probability, func.coalesce(Analysis.top_class, Analysis.outcome).label(ANSWER))
         .where(Analysis.tenant_id == wanted.c.tenant_id, Analysis.created_at >= wanted.c.start, Analysis.created_at < wanted.c.end)
+        .where(*counted(tenant_ids, leaving=leaving, image_id=Analysis.image_id))
         .order_by(Analysis.id)
         .limit(SAMPLE)
         .lateral("drawn")

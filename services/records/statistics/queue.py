@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session
 
 from services.records.states import CaseState, Urgency
-from services.records.statistics.windows import Moment, Period, Scope, period_start, period_starts
+from services.records.statistics.windows import Moment, Period, Scope, counted, period_start, period_starts
 from services.records.tables import Case
 
 DUE_SOON = timedelta(hours=24)
@@ -40,14 +40,18 @@ class Day:
     decided: int
 
 
-def open_cases(*, session: Session, tenant_ids: Sequence[UUID], now: datetime) -> list[Standing]:
-    """Return the tenants' open cases in groups, in one statement. ``due`` is ``overdue``, ``soon`` (within DUE_SOON) or ``later``."""
+def open_cases(*, session: Session, tenant_ids: Sequence[UUID], now: datetime, leaving: bool = False) -> list[Standing]:
+    """Return the tenants' open cases in groups, in one statement. ``due`` is ``overdue``, ``soon`` (within DUE_SOON) or ``later``.
+
+    Args:
+        leaving: as in `Scope`.
+    """
     due = case((Case.due_at < now, "overdue"), (Case.due_at < now + DUE_SOON, "soon"), else_="later").label("due")
     hours = func.extract("epoch", now - Case.received_at) / 3600.0
     age = func.width_bucket(hours, array([float(bound) for bound in AGES])).label("age")
     each = (
         select(Case.tenant_id, Case.urgency, Case.state, due, age, Case.received_at)
-        .where(Case.tenant_id.in_(tenant_ids), Case.state != CaseState.REVIEWED)
+        .where(Case.tenant_id.in_(tenant_ids), Case.state != CaseState.REVIEWED, *counted(tenant_ids, leaving=leaving, case_id=Case.id))
         .subquery()
     )
     alike = (each.c.tenant_id, each.c.urgency, each.c.state, each.c.due, each.c.age)
@@ -64,6 +68,6 @@ def flow(*, session: Session, scope: Scope) -> list[Day]:
 
 
 def _per_day(scope: Scope, moment: Moment, *which: ColumnElement[bool]) -> Select[datetime, int]:
-    where = (Case.tenant_id.in_(scope.tenant_ids), scope.window.holds(moment), *which)
+    where = (Case.tenant_id.in_(scope.tenant_ids), scope.window.holds(moment), *which, *scope.counts(case_id=Case.id))
     each = select(period_start(Period.DAY, moment).label("day")).where(*where).subquery()
     return select(each.c.day, func.count()).group_by(each.c.day)

@@ -72,4 +72,5 @@ def closed_cases(scope: Scope, *, below: UUID | None = None) -> Subquery:
 
 
 def _closed(scope: Scope) -> tuple[ColumnElement[bool], ...]:
-    return (Case.tenant_id.in_(scope.tenant_ids), Case.state == CaseState.REVIEWED, scope.window.holds(Case.reviewed_at))
+    closed = (Case.tenant_id.in_(scope.tenant_ids), Case.state == CaseState.REVIEWED, scope.window.holds(Case.reviewed_at))
+    return (*closed, *scope.counts(case_id=Case.id))

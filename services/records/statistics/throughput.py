@@ -41,7 +41,7 @@ def throughput(*, session: Session, scope: Scope) -> list[ReaderLine]:
         select(
             Review.user_id, func.count().label("decisions"), days, *kinds, not_assessable, func.count(Review.reading_seconds), *quartiles
         )
-        .where(*mine, not_undone())
+        .where(*mine, not_undone(), *scope.counts(case_id=Review.case_id))
         .group_by(Review.user_id)
         .subquery("counted")
     )

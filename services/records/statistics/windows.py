@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, cast, func
+from sqlalchemy import ColumnElement, DateTime, cast, func, select
 from sqlalchemy.orm import InstrumentedAttribute
+
+from services.records.tables import Case, Image, Patient
 
 Moment = ColumnElement[datetime] | InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]
 
@@ -44,10 +47,26 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose cases, in which window."""
+    """Whose cases, in which window. ``leaving``: the figures leave, so that patients who refuse to be counted there are not."""
 
     tenant_ids: Sequence[UUID]
     window: Window
+    leaving: bool = False
+
+    def counts(self, *, case_id: Any = None, image_id: Any = None) -> tuple[ColumnElement[bool], ...]:
+        """Conditions on a column with the id of a case, or of a picture."""
+        return counted(self.tenant_ids, leaving=self.leaving, case_id=case_id, image_id=image_id)
+
+
+def counted(tenant_ids: Sequence[UUID], *, leaving: bool, case_id: Any = None, image_id: Any = None) -> tuple[ColumnElement[bool], ...]:
+    """Leave out the cases, or pictures, of patients without consent to audit, where the figures leave."""
+    if not leaving:
+        return ()
+    refused = select(Case.id).join(Patient, Patient.id == Case.patient_id)
+    refused = refused.where(Patient.consent_audit.is_(False), Patient.tenant_id.in_(tenant_ids))
+    if case_id is not None:
+        return (case_id.not_in(refused),)
+    return (image_id.not_in(select(Image.id).where(Image.case_id.in_(refused))),)
 
 
 def period_start(period: Period, moment: Moment) -> ColumnElement[datetime]:

@@ -4,7 +4,11 @@ from services.records.tables.analysis import Analysis, Job
 from services.records.tables.base import Base
 from services.records.tables.cases import Case, IdempotencyKey, Image, Lesion, Patient
 from services.records.tables.desk import CaseClaim, FirstOpinion, NoteTemplate, Outline, SavedView
+from services.records.tables.dicom import DicomInstance
+from services.records.tables.erasures import DatasetExport, DatasetImage, Erasure
+from services.records.tables.identity import IdentityFinding, IdentityVerdict
 from services.records.tables.models import ModelEvent, ModelVersion, ShadowAnalysis
+from services.records.tables.orders import Order
 from services.records.tables.review import AuditEvent, AuditHead, Review
 from services.records.tables.tenants import ApiKey, Membership, Tenant, User
 from services.records.tables.trail import (
@@ -19,6 +23,8 @@ from services.records.tables.trail import (
     VisitMeasure,
 )
 from services.records.tables.trials import Trial
+from services.records.tables.uploads import Batch, BatchItem, Upload
+from services.records.tables.webhooks import Delivery, DeliveryAttempt, WebhookEndpoint
 
 __all__ = [
     "Alert",
@@ -27,12 +33,22 @@ __all__ = [
     "AuditEvent",
     "AuditHead",
     "Base",
+    "Batch",
+    "BatchItem",
     "Calibration",
     "Case",
     "CaseClaim",
     "Comparison",
+    "DatasetExport",
+    "DatasetImage",
+    "Delivery",
+    "DeliveryAttempt",
+    "DicomInstance",
+    "Erasure",
     "FirstOpinion",
     "IdempotencyKey",
+    "IdentityFinding",
+    "IdentityVerdict",
     "Image",
     "Job",
     "Lesion",
@@ -42,6 +58,7 @@ __all__ = [
     "ModelEvent",
     "ModelVersion",
     "NoteTemplate",
+    "Order",
     "Outline",
     "Patient",
     "PortalEvent",
@@ -52,6 +69,8 @@ __all__ = [
     "ShadowAnalysis",
     "Tenant",
     "Trial",
+    "Upload",
     "User",
     "VisitMeasure",
+    "WebhookEndpoint",
 ]

@@ -3,15 +3,28 @@
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, SmallInteger, UniqueConstraint, func
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, SmallInteger, UniqueConstraint, false, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from services.records.states import CaseState, Laterality, MapView, Modality, Outcome, Sex, SpacingSource, Urgency, VisitSource
+from services.records.states import (
+    CaseState,
+    IdentityState,
+    Laterality,
+    MapView,
+    Modality,
+    Outcome,
+    Sex,
+    SpacingSource,
+    Urgency,
+    VisitSource,
+)
 from services.records.tables.base import Base, Owned, word_column, words
 
 OPEN = "state <> 'reviewed'"
 # Large pictures that wait for their tiles: :mod:`services.records.tiling`.
 UNTILED = "tiles_key IS NULL AND greatest(width, height) > 2048"
+# Pictures that stay until a human has looked: :mod:`services.records.identity`.
+IDENTIFYING = "identity_state IN ('suspected', 'held')"
 SLA_HOURS = "((EXTRACT(epoch FROM (due_at - received_at)) / (3600)::numeric))::integer"
 # What is typed into a search box is the beginning of a reference, in any case of letters.
 # It is a column: under row-level security an index on an expression would not be used, as lower() might leak.
@@ -23,6 +36,7 @@ BEGINNING = {"search": "text_pattern_ops"}
 # The order of a lesion's trail.
 TRAIL = ("lesion_id", "visited_at", "received_at", "id")
 WAITS_FOR_TRAIL = "trail_due_at IS NOT NULL"
+WAITS_FOR_RESULTS = "results_due_at IS NOT NULL"
 
 
 def tracking_uid() -> str:
@@ -33,7 +47,9 @@ def tracking_uid() -> str:
 class Patient(Owned, Base):
     """A person, known only by the portal's pseudonymous reference.
 
-    ``consent_training``: whether their pictures may teach models; None (not asked) means no.
+    ``consent_training``: whether their pictures may teach models; None (not asked) means no. ``consent_care``: whether they are cared
+    for here, ``consent_audit``: whether their cases are counted in statistics that leave; for these None means yes. A trigger dates
+    what changes. ``legal_hold``: nothing of theirs may be erased.
     """
 
     __tablename__ = "patients"
@@ -49,6 +65,13 @@ class Patient(Owned, Base):
     birth_year: Mapped[int | None] = mapped_column(SmallInteger)
     fitzpatrick: Mapped[int | None] = mapped_column(SmallInteger)
     consent_training: Mapped[bool | None]
+    consent_training_at: Mapped[datetime | None]
+    consent_care: Mapped[bool | None]
+    consent_care_at: Mapped[datetime | None]
+    consent_audit: Mapped[bool | None]
+    consent_audit_at: Mapped[datetime | None]
+    legal_hold: Mapped[bool] = mapped_column(server_default=false())
+    legal_hold_at: Mapped[datetime | None]
     search: Mapped[str] = mapped_column(Computed(SEARCH, persisted=True))
 
 
@@ -90,6 +113,7 @@ class Case(Owned, Base):
 
     A case is a visit of its lesion, at ``visited_at``. ``trail_due_at``: from then on the lesion's trail waits for the worker that
     compares visits; ``trail_failed`` says in words why it gave up. ``alert``: the headline of the standing alert about this visit.
+    ``results_due_at``, ``results_attempts`` and ``results_failed`` are the same for the DICOM results of the standing decision.
     """
 
     __tablename__ = "cases"
@@ -105,6 +129,8 @@ class Case(Owned, Base):
         CheckConstraint("trail_attempts >= 0", name="trail_attempts"),
         Index("ix_cases_trail", *TRAIL),
         Index("ix_cases_trail_due", "trail_due_at", postgresql_where=WAITS_FOR_TRAIL),
+        CheckConstraint("results_attempts >= 0", name="results_attempts"),
+        Index("ix_cases_results_due", "results_due_at", postgresql_where=WAITS_FOR_RESULTS),
         Index("ix_cases_search", "tenant_id", "search", postgresql_ops=BEGINNING),
         Index("ix_cases_patient_id", "patient_id"),
     )
@@ -136,6 +162,9 @@ class Case(Owned, Base):
     trail_due_at: Mapped[datetime | None]
     trail_attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     trail_failed: Mapped[str | None]
+    results_due_at: Mapped[datetime | None]
+    results_attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    results_failed: Mapped[str | None]
     search: Mapped[str | None] = mapped_column(Computed(SEARCH, persisted=True))
 
 
@@ -150,6 +179,7 @@ class Image(Owned, Base):
         CheckConstraint("magnification > 0", name="magnification"),
         CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256"),
         Index("ix_images_untiled", "created_at", postgresql_where=UNTILED),
+        Index("ix_images_identity", "tenant_id", "created_at", postgresql_where=IDENTIFYING),
     )
 
     case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
@@ -167,6 +197,7 @@ class Image(Owned, Base):
     original_key: Mapped[str]
     view_key: Mapped[str]
     tiles_key: Mapped[str | None]
+    identity_state: Mapped[IdentityState] = word_column(IdentityState, "identity_state", server_default=IdentityState.UNCHECKED)
 
 
 class IdempotencyKey(Owned, Base):

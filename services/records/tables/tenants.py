@@ -14,7 +14,9 @@ class Tenant(Born, Base):
     """A portal. The ``*_hours`` are its service level: hours from receipt to the due decision.
 
     ``second_read_*``: which first decisions a second reader sees, too: a random share, from this risk on, and where reader and
-    model disagree. ``blind_first_read``: the reader says what they think before they see what the model thinks.
+    model disagree. ``blind_first_read``: the reader says what they think before they see what the model thinks. ``retention_days``:
+    how long a trail is kept after the last thing that happened in it; None: until somebody asks to erase it. ``sandbox``: the portal
+    only tries the interface; its cases are answered and decided from a script, and no person reads them.
     """
 
     __tablename__ = "tenants"
@@ -22,6 +24,7 @@ class Tenant(Born, Base):
         CheckConstraint("least(urgent_hours, soon_hours, routine_hours) > 0", name="hours"),
         CheckConstraint("second_read_share BETWEEN 0 AND 1", name="second_read_share"),
         CheckConstraint("second_read_risk BETWEEN 0 AND 1", name="second_read_risk"),
+        CheckConstraint("retention_days BETWEEN 1 AND 36525", name="retention_days"),
     )
 
     name: Mapped[str]
@@ -33,6 +36,8 @@ class Tenant(Born, Base):
     second_read_share: Mapped[float] = mapped_column(server_default="0")
     second_read_risk: Mapped[float | None]
     second_read_disagreement: Mapped[bool] = mapped_column(server_default=false())
+    retention_days: Mapped[int | None]
+    sandbox: Mapped[bool] = mapped_column(server_default=false())
 
     @classmethod
     def hours(cls, urgency: Urgency) -> Mapped[int]:

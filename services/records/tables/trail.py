@@ -161,7 +161,10 @@ class Reminder(Owned, Base):
 
 
 class PortalEvent(Owned, Base):
-    """What a portal should know, written in the transaction of what happened. Append-only; ``sequence`` is the order of the commits."""
+    """What a portal should know, written in the transaction of what happened. Append-only; ``sequence`` is the order of the commits.
+
+    ``not_before``: nobody is told earlier; ``review_id``: it tells of this decision, and nobody is told where that was taken back.
+    """
 
     __tablename__ = "portal_events"
     __table_args__ = (UniqueConstraint("sequence"), Index("ix_portal_events_order", "tenant_id", "sequence"))
@@ -171,3 +174,5 @@ class PortalEvent(Owned, Base):
     subject_kind: Mapped[str]
     subject_id: Mapped[UUID]
     payload: Mapped[dict[str, Any]]
+    not_before: Mapped[datetime | None]
+    review_id: Mapped[UUID | None] = mapped_column(ForeignKey("reviews.id"))
