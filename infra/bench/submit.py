@@ -231,7 +231,7 @@ def _title(figures: Figures) -> str:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m infra.bench.submit", description=__doc__)
     parser.add_argument("--pictures", type=int, default=DEFAULT_PICTURES, help="pictures of the folder (default: %(default)s)")
-    parser.add_argument("--mode", default="single,batch", help="single, batch or both (default: %(default)s)")
+    parser.add_argument("--mode", default="single", help="single, batch, or single,batch (default: %(default)s)")
     parser.add_argument("--folder", type=Path, default=ROOT / ".local" / "bench", help="for pictures and the stack (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks-submit.md", help="page to write (default: %(default)s)")
     return parser.parse_args(arguments)

@@ -18,7 +18,10 @@ TITLES = {
     IdentityState.HELD: ("attention", "Held: the picture may tell who it is"),
     IdentityState.CLEARED: ("done", "Nothing identifies the patient"),
 }
-STAYS = "It goes into no report, result or data set until somebody who has looked says that nothing identifies the patient."
+STAYS = (
+    "It goes into no DICOM or FHIR result and no data set until somebody who has looked says that nothing identifies the patient. "
+    "The portal that sent it still sees it, also in its report."
+)
 NOUNS = {IdentityKind.TEXT: ("place that looks like writing", "places that look like writing"), IdentityKind.FACE: ("face", "faces")}
 
 

@@ -223,8 +223,14 @@ def test_parts_that_are_missing_or_unknown(app: APIFlask, portal: Portal, pictur
     assert send(case=json.dumps(CASE), images="no file")["errors"][0]["reason"] == "not_a_file"
 
 
-def test_a_body_that_is_not_multipart(app: APIFlask, portal: Portal) -> None:
-    assert_problem(app.test_client().post("/v1/cases", json=CASE, headers=portal.headers), 415, "not_multipart")
+def test_a_body_that_is_neither_files_nor_json(app: APIFlask, portal: Portal) -> None:
+    answer = app.test_client().post("/v1/cases", data="patient=P-1", content_type="text/plain", headers=portal.headers)
+    assert_problem(answer, 415, "not_multipart")
+
+
+def test_json_that_names_no_uploads(app: APIFlask, portal: Portal) -> None:
+    problem = assert_problem(app.test_client().post("/v1/cases", json=CASE, headers=portal.headers), 422, "invalid_fields")
+    assert [fault["location"] for fault in problem["errors"]] == ["body.uploads"]
 
 
 def test_unknown_addresses_methods_and_ids(app: APIFlask, sender: Sender) -> None:

@@ -54,7 +54,7 @@ def test_the_portals_own_reference_is_taken_too(sender: Sender, case: dict[str, 
     assert_problem(send(sender, "DELETE", "/v1/patients/P-1042"), 404, "patient_not_found")
 
 
-@pytest.mark.parametrize("ref", ["P-1", str(uuid.uuid4()), "%00", "x" * 300, "%0A", "é"])
+@pytest.mark.parametrize("ref", ["P-1", "00000000-0000-4000-8000-000000000000", "%00", "x" * 300, "%0A", "é"])
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_who_is_not_there_is_not_found(sender: Sender, ref: str, method: str) -> None:
     assert_problem(send(sender, method, f"/v1/patients/{ref}"), 404, "patient_not_found")

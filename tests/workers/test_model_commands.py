@@ -27,7 +27,7 @@ def cli() -> click.Group:
 
 
 def run(cli: click.Group, *words: str) -> Result:
-    return CliRunner(env={"COLUMNS": "240"}).invoke(cli, words)
+    return CliRunner(env={"COLUMNS": "400"}).invoke(cli, words)
 
 
 @pytest.fixture
