@@ -18,12 +18,17 @@ from workers.delivering import Deliverer
 EVENTS = 40
 
 
+@pytest.fixture
+def same_time(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The portal lives by the same clock as the test, which moves."""
+    monkeypatch.setattr("services.client.webhooks.time", SimpleNamespace(time=lambda: clock().timestamp()))
+
+
+@pytest.mark.usefixtures("same_time")
 def test_an_hour_away_and_then_a_bad_line_lose_nothing_and_repeat_nothing(
-    portal: Portal, receiver: Receiver, deliverer: Deliverer, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    portal: Portal, receiver: Receiver, deliverer: Deliverer, clock: Clock, tmp_path: Path
 ) -> None:
     told = hook(portal, f"http://127.0.0.1:{receiver.port}/webhooks")
-    # The portal lives by the same clock as the test.
-    monkeypatch.setattr("services.client.webhooks.time", SimpleNamespace(time=lambda: clock.now.timestamp()))
     path, chance, back = tmp_path / "portal.sqlite", random.Random(4), clock.now + timedelta(hours=1)
     with Client("http://derma.example", "dmt_key") as client:
         browser = create_app(client=client, secrets=[told.secret], path=path).test_client()
