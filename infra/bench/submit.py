@@ -208,7 +208,7 @@ def _page(figures: Sequence[Figures], machine: Sequence[tuple[str, str]], comman
         "local stack on one machine. The command is killed (`kill -9`) twice on its way and started again; the workers stand still.",
         "",
     ]
-    lines += [f"Made by `{command}`: {len(figures)} mode(s). Every picture became exactly one case; there was no duplicate.", ""]
+    lines += [f"Made by `{command}`. Every picture became exactly one case; there was no duplicate.", ""]
     lines += ["| | " + " | ".join(_title(each) for each in figures) + " |", "|---|" + "---|" * len(figures)]
     rows = {
         "pictures (= cases)": [f"{each.pictures} of {each.picture_kb:.0f} kB" for each in figures],
