@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import Engine, NullPool, create_engine, text
 
 from infra.bench.machine import ROOT, describe
 from infra.demo.cases import draw_numbered, encode
@@ -153,8 +153,8 @@ def _memory(pid: int) -> int:
         return 0
 
 
-def _cases(engine: object) -> int:
-    with engine.connect() as connection:  # type: ignore[attr-defined]
+def _cases(engine: Engine) -> int:
+    with engine.connect() as connection:
         return int(connection.execute(text("SELECT count(*) FROM cases")).scalar_one())
 
 

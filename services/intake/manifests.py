@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from services.case_columns import CASE_COLUMNS, IMAGE_COLUMNS
 from services.intake.incoming import missing_upload, twice_named, unready_upload
 from services.intake.problems import Fault, Problem
 from services.intake.upload_schemas import BatchItemIn, ManifestIn, plain_case
@@ -18,38 +19,13 @@ from services.records.uploads import UploadView
 MAX_BYTES = 16 * 2**20
 # So many faults are told; who has more has one fault in a whole column.
 TOLD = 100
-WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-
-
-def _truth(text: str) -> bool:
-    try:
-        return WORDS[text.lower()]
-    except KeyError as error:
-        raise ValueError("write true or false") from error
-
-
-# Columns of a CSV manifest: where a cell belongs in the case, and how it is read. Cells that are empty say nothing.
-CASE_COLUMNS: dict[str, tuple[tuple[str, ...], Callable[[str], Any]]] = {
+# Of a batch's line: its pictures are uploads already, and it may bring a key of its own.
+LINE_COLUMNS: dict[str, tuple[tuple[str, ...], Callable[[str], Any]]] = {
     "uploads": (("uploads",), str.split),
     "idempotency_key": (("idempotency_key",), str),
-    "reference": (("reference",), str),
-    "urgency": (("urgency",), str),
-    "clinical_notes": (("clinical_notes",), str),
-    "visited_at": (("visited_at",), str),
-    "patient_reference": (("patient", "reference"), str),
-    "sex": (("patient", "sex"), str),
-    "birth_year": (("patient", "birth_year"), int),
-    "fitzpatrick": (("patient", "fitzpatrick"), int),
-    "consent_training": (("patient", "consent_training"), _truth),
-    "consent_care": (("patient", "consent_care"), _truth),
-    "consent_audit": (("patient", "consent_audit"), _truth),
-    "lesion_reference": (("lesion", "reference"), str),
-    "body_site": (("lesion", "body_site"), str),
-    "laterality": (("lesion", "laterality"), str),
+    **CASE_COLUMNS,
 }
-# What is said of every picture of the line.
-IMAGE_COLUMNS: dict[str, Callable[[str], Any]] = {"modality": str, "pixel_spacing_mm": float, "magnification": float}
-COLUMNS = (*CASE_COLUMNS, *IMAGE_COLUMNS)
+COLUMNS = (*LINE_COLUMNS, *IMAGE_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +174,7 @@ def _line(number: int, row: Mapping[str, str]) -> Line | list[Fault]:
             if name in IMAGE_COLUMNS:
                 images[name] = IMAGE_COLUMNS[name](cell)
             else:
-                _place(said, *CASE_COLUMNS[name], cell)
+                _place(said, *LINE_COLUMNS[name], cell)
         except ValueError as error:
             faults.append(Fault(location=f"line {number}: {name}", reason="not_readable", detail=_why(error)))
     if images:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from services.case_columns import CASE_COLUMNS, IMAGE_COLUMNS
 from services.client.model import Picture
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif", ".dcm", ".dicom"})
 # What the API takes of a reference.
 MAX_REFERENCE = 200
-WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 class ManifestError(Exception):
@@ -28,30 +28,6 @@ class Planned:
     pictures: tuple[Picture, ...]
 
 
-def _truth(cell: str) -> bool:
-    if cell.lower() not in WORDS:
-        raise ValueError(cell)
-    return WORDS[cell.lower()]
-
-
-# Columns of a manifest beside `files`: where a cell belongs in the case, and how it is read.
-COLUMNS: dict[str, tuple[tuple[str, ...], Callable[[str], Any]]] = {
-    "reference": (("reference",), str),
-    "urgency": (("urgency",), str),
-    "clinical_notes": (("clinical_notes",), str),
-    "visited_at": (("visited_at",), str),
-    "patient_reference": (("patient", "reference"), str),
-    "sex": (("patient", "sex"), str),
-    "birth_year": (("patient", "birth_year"), int),
-    "fitzpatrick": (("patient", "fitzpatrick"), int),
-    "consent_training": (("patient", "consent_training"), _truth),
-    "consent_care": (("patient", "consent_care"), _truth),
-    "consent_audit": (("patient", "consent_audit"), _truth),
-    "lesion_reference": (("lesion", "reference"), str),
-    "body_site": (("lesion", "body_site"), str),
-    "laterality": (("lesion", "laterality"), str),
-}
-PICTURE_COLUMNS: dict[str, Callable[[str], Any]] = {"modality": str, "pixel_spacing_mm": float, "magnification": float}
 FILES = "files"
 
 
@@ -109,7 +85,7 @@ def _planned_lines(reader: Any, root: Path) -> list[Planned]:
 
 
 def _head_faults(names: Sequence[str]) -> list[str]:
-    known = (FILES, *COLUMNS, *PICTURE_COLUMNS)
+    known = (FILES, *CASE_COLUMNS, *IMAGE_COLUMNS)
     faults = [f"line 1: there is no column {name!r}; columns are {', '.join(known)}" for name in names if name not in known]
     return faults + [f"line 1: the column {name} is needed" for name in (FILES, "patient_reference") if name not in names]
 
@@ -120,10 +96,10 @@ def _planned(number: int, row: Mapping[str, str], root: Path, faults: list[str])
     before = len(faults)
     for name, cell in row.items():
         try:
-            if name in PICTURE_COLUMNS:
-                about[name] = PICTURE_COLUMNS[name](cell)
-            elif name in COLUMNS:
-                _place(case, *COLUMNS[name], cell)
+            if name in IMAGE_COLUMNS:
+                about[name] = IMAGE_COLUMNS[name](cell)
+            elif name in CASE_COLUMNS:
+                _place(case, *CASE_COLUMNS[name], cell)
         except ValueError:
             faults.append(f"line {number}: {name} cannot be {cell!r}")
     paths = [root / part.strip() for part in row.get(FILES, "").split("|") if part.strip()]
