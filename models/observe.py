@@ -1,6 +1,5 @@
 """What a classifier saw besides its answer, in one tensor a runtime can return: logits, features and class activation maps."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models.networks import Classifier
+from models.networks.ensemble import Ensemble
 
 Rows = NDArray[np.float32]
 TOLERANCE = 1e-3
@@ -79,7 +79,8 @@ class Observer(nn.Module):
         if self.layout.map_sides is None:
             features = self.network.embed(pictures)
             return torch.cat([self.network.classify(features), features], dim=1)
-        found = _feature_map_of(self.network)(pictures)
+        found = _map_of(self.network, pictures)
+        assert found is not None  # noqa: S101  # the layout has sides: it was there
         features = found.mean((2, 3))
         evidence = _linear_part(self.network, found.movedim(1, -1)).movedim(-1, 1)
         return torch.cat([self.network.classify(features), features, evidence.flatten(1)], dim=1)
@@ -93,7 +94,7 @@ def _layout_of(network: Classifier, *, side: int) -> Layout:
     with torch.inference_mode():
         features = network.embed(pictures)
         logits = network.classify(features)
-        found = _feature_map_of(network)(pictures) if hasattr(network, "feature_map") else None
+        found = _map_of(network, pictures)
         linear = found is not None and _reads_the_mean(network, features, found)
     sides = (int(found.shape[2]), int(found.shape[3])) if found is not None and linear else None
     return Layout(classes=int(logits.shape[1]), features=int(features.shape[1]), map_sides=sides)
@@ -112,6 +113,12 @@ def _linear_part(network: Classifier, features: torch.Tensor) -> torch.Tensor:
     return network.classify(features) - network.classify(features.new_zeros(1, features.shape[-1]))
 
 
-def _feature_map_of(network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
-    feature_map: Any = network.feature_map
-    return feature_map  # type: ignore[no-any-return]
+def _map_of(network: nn.Module, pictures: torch.Tensor) -> torch.Tensor | None:
+    """N×3×H×W → N×F×h×w, the last feature map; of an ensemble its members' side by side. None where there is none, or sizes differ."""
+    if isinstance(network, Ensemble):
+        maps = [_map_of(member, pictures) for member in network.each()]
+        found = [one for one in maps if one is not None]
+        alike = len(found) == len(maps) and len({one.shape[2:] for one in found}) == 1
+        return torch.cat(found, dim=1) if alike else None
+    feature_map: Any = getattr(network, "feature_map", None)
+    return feature_map(pictures) if feature_map else None

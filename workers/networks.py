@@ -2,7 +2,6 @@
 
 import logging
 
-import cv2
 import torch
 
 from models.analyzer import Analyzer
@@ -33,7 +32,6 @@ class Networks:
         if self.analyzer is None or self.pair is None or plan.pair.digests != self.pair.digests:
             # One thread: whoever waits for a comparison waits for days, whoever waits for an analysis for seconds.
             torch.set_num_threads(1)
-            cv2.setNumThreads(1)
             self.analyzer = None
             self.analyzer = analyzer(self.settings, plan.pair, heatmaps=HeatMaps.OFF)
             self.pair = plan.pair

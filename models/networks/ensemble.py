@@ -23,31 +23,32 @@ class Ensemble(Classifier):
 
     def heads_of(self) -> tuple[str, ...]:
         """The heads of all members."""
-        return tuple(f"members.{index}.{head}" for index, member in enumerate(self._members()) for head in member.heads_of())
+        return tuple(f"members.{index}.{head}" for index, member in enumerate(self.each()) for head in member.heads_of())
 
     def embed(self, pictures: torch.Tensor) -> torch.Tensor:
         """N×3×H×W → N×(F₁ + … + Fₙ)."""
-        return torch.cat([member.embed(pictures) for member in self._members()], dim=1)
+        return torch.cat([member.embed(pictures) for member in self.each()], dim=1)
 
     def classify(self, features: torch.Tensor) -> torch.Tensor:
-        """N×(F₁ + … + Fₙ) → N×C logits."""
-        parts = torch.split(features, [member.width for member in self._members()], dim=1)
-        logits = [member.classify(part) for member, part in zip(self._members(), parts, strict=True)]
+        """…×(F₁ + … + Fₙ) → …×C logits."""
+        parts = torch.split(features, [member.width for member in self.each()], dim=-1)
+        logits = [member.classify(part) for member, part in zip(self.each(), parts, strict=True)]
         return torch.stack(logits).mean(0)
 
     @property
     def explain_layer(self) -> nn.Module:
         """The first member's; ``explain_layers`` has those of all."""
-        return self._members()[0].explain_layer
+        return self.each()[0].explain_layer
 
     @property
     def explain_layers(self) -> list[nn.Module]:
         """One or more of each member."""
-        return [layer for member in self._members() for layer in member.explain_layers]
+        return [layer for member in self.each() for layer in member.explain_layers]
 
     def torchvision_parts(self) -> list[TorchvisionPart]:
         """Those of all members."""
-        return [part for member in self._members() for part in member.torchvision_parts()]
+        return [part for member in self.each() for part in member.torchvision_parts()]
 
-    def _members(self) -> list[Classifier]:
+    def each(self) -> list[Classifier]:
+        """The members, in order."""
         return list(self.members)  # type: ignore[arg-type]  # a ModuleList forgets what it holds

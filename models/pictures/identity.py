@@ -8,7 +8,6 @@ bubbles, ticks of rulers and reflections make parts, too, but hardly such rows. 
 import json
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 import cv2
 import numpy as np
@@ -94,10 +93,14 @@ class _Parts:
     long: Floats
 
 
+NONE = np.zeros(0)
+NO_PARTS = _Parts(NONE, NONE, NONE, NONE, NONE, NONE, NONE, np.zeros((0, 4)))
+
+
 def find_text(picture: Rgb, judge: Judge = JUDGE) -> tuple[TextBox, ...]:
     """H×W×3 uint8 with a long side of ``SIDE`` px or less → rows of writing, the surest first; empty for nearly all pictures.
 
-    2..4 ms of processor time. Letters under ``LOWEST`` px or with less than ``CONTRAST`` grey levels are not seen, nor upright rows.
+    A millisecond of processor time. Letters under ``LOWEST`` px or with less than ``CONTRAST`` grey levels are not seen, nor upright rows.
     """
     height, width = picture.shape[:2]
     found = []
@@ -157,30 +160,32 @@ def _strokes(picture: Rgb) -> tuple[Gray, Gray, Gray]:
 
 def _parts(strokes: Gray) -> _Parts:
     """Connected parts of the strokes that have the size of a letter or a short word."""
-    _, mask = cv2.threshold(strokes, CONTRAST, 255, cv2.THRESH_BINARY)
-    # Three times as fast with short labels, which a picture full of specks could exhaust.
-    labels_of = cv2.CV_16U if cv2.countNonZero(mask) < mask.size // 5 else cv2.CV_32S
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=labels_of)
-    x, y, w, h, area = stats[1:].T
+    _, mask = cv2.threshold(strokes, CONTRAST, 1, cv2.THRESH_BINARY)
+    # Only the marked pixels are looked at, in the order of their parts: OpenCV's statistics look at all, three times as long.
+    marked = np.flatnonzero(mask.view(np.bool_))
+    if not len(marked):
+        return NO_PARTS
+    # Short labels are quicker, but a picture full of specks could exhaust them.
+    labels_of = cv2.CV_16U if len(marked) < mask.size // 5 else cv2.CV_32S
+    _, labels = cv2.connectedComponents(mask, connectivity=8, ltype=labels_of)
+    label = labels.ravel()[marked]
+    order = np.argsort(label, kind="stable")  # rows stay in order within a part
+    starts = np.flatnonzero(np.diff(label[order], prepend=0))
+    area = np.diff(starts, append=len(marked))
+    rows, columns = np.divmod(marked[order], mask.shape[1])
+    x, y = np.minimum.reduceat(columns, starts), rows[starts]
+    w, h = np.maximum.reduceat(columns, starts) + 1 - x, rows[starts + area - 1] + 1 - y
     fits = (h >= LOWEST) & (h <= HIGHEST) & (w <= WIDEST) & (w <= 8 * h) & (area >= 0.1 * w * h) & (area >= 6)
     chosen = np.flatnonzero(fits)
     if len(chosen) > MOST_PARTS:
         chosen = np.sort(chosen[np.argsort(-area[chosen], kind="stable")[:MOST_PARTS]])
-    contrast, spread = _contrast(strokes, labels, stats, chosen)
-    of = stats[1:][chosen].astype(np.float64).T
+    levels = strokes.ravel()[marked[order]].astype(np.float64)
+    contrast = np.add.reduceat(levels, starts) / area
+    spread = np.sqrt(np.maximum(np.add.reduceat(levels * levels, starts) / area - contrast * contrast, 0))
     long = np.maximum(w, h) > max(WIDEST, strokes.shape[1] // 5)
     boxes = np.stack((x, y, x + w, y + h), axis=1)[long].astype(np.float64)
-    return _Parts(of[0], of[1], of[2], of[3], of[4], contrast, spread, boxes)
-
-
-def _contrast(strokes: Gray, labels: NDArray[Any], stats: NDArray[Any], chosen: NDArray[np.intp]) -> tuple[Floats, Floats]:
-    """Mean and spread of the strokes' contrast inside each part."""
-    mean, spread = np.zeros(len(chosen)), np.zeros(len(chosen))
-    for place, index in enumerate(chosen):
-        x, y, w, h, _ = stats[index + 1]
-        inside = strokes[y : y + h, x : x + w][labels[y : y + h, x : x + w] == index + 1]
-        mean[place], spread[place] = inside.mean(), inside.std()
-    return mean, spread
+    x, y, w, h, area = (side[chosen].astype(np.float64) for side in (x, y, w, h, area))
+    return _Parts(x, y, w, h, area, contrast[chosen], spread[chosen], boxes)
 
 
 def _lines(parts: _Parts) -> list[NDArray[np.intp]]:

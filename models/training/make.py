@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from models.backends import keep_memory
 from models.bundle import SHIPPED
 from models.training import folds as many
 from models.training.package import Provenance, package
@@ -31,13 +32,15 @@ def make(
     work: Path | None,
     segmenter: Path | None,
     devices: int,
+    member: int | None,
     smoke: bool,
     folds: int | None,
     search: int | None,
 ) -> None:
     """Runs one command. Raises RecipeError, DatasetError, BundleError, FloatingPointError or MemoryError, each with its remedy."""
-    if folds and search:
-        raise RecipeError("--folds and --search are two different runs: search first, then cross-validate the recipe it writes")
+    if sum(option is not None for option in (folds, search, member)) > 1:
+        raise RecipeError("--folds, --search and --member are different runs: search first, then cross-validate or train what it writes")
+    keep_memory()
     chosen = load_recipe(recipe)
     chosen = chosen.smoked() if smoke else chosen
     work = work or LOCAL / "training" / (chosen.name + ("-smoke" if smoke else ""))
@@ -51,7 +54,10 @@ def make(
     if search:
         _tell_search(*many.search(recipe=chosen, parts=parts, trials=search, start=start, work=work, devices=devices), work)
         return
-    fitted = train(recipe=chosen, parts=parts, start=start, work=work, devices=devices)
+    fitted = train(recipe=chosen, parts=parts, start=start, work=work, devices=devices, member=member)
+    if member is not None:
+        console.print(f"member {member} is trained: run the same command without --member once all are, or let it train the others")
+        return
     folder = out or LOCAL / "bundles" / chosen.name
     outside = data / OUTSIDE
     report = package(

@@ -52,8 +52,11 @@ class Teacher(lightning.LightningModule):
         torch.manual_seed(self.recipe.training.seed * 1_000_003 + self.global_step)
 
     def on_train_epoch_start(self) -> None:
-        """Freezes or frees the backbone."""
-        phase_of(self.network, self.optimizers(), self.recipe.training, epoch=self.current_epoch)
+        """Freezes or frees the backbone, and sets the size of the views."""
+        training = self.recipe.training
+        phase_of(self.network, self.optimizers(), training, epoch=self.current_epoch)
+        small = training.first_side is not None and self.current_epoch < training.first_epochs
+        self.view.side = training.first_side if small and training.first_side else self.recipe.input.side
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:  # noqa: ARG002
         """One step; a loss that is not finite ends the run with its remedy."""

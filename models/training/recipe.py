@@ -79,6 +79,9 @@ class Training(_Part):
     """The optimisation."""
 
     epochs: int = Field(ge=1)
+    # Smaller pictures first: the early epochs cost less, and later ones see what small pictures lack (Tan and Le 2021, section 4.2).
+    first_side: int | None = Field(default=None, ge=16, le=1024)
+    first_epochs: int = Field(default=0, ge=0)
     batch: int = Field(default=32, ge=1)
     optimiser: Literal["adam", "adamw"] = "adamw"
     learning_rate: float = Field(gt=0)
@@ -104,6 +107,12 @@ class Training(_Part):
     visits: int = Field(default=4, ge=1)  # of a sequence at most
     progress_weight: float = Field(default=1.0, ge=0)  # of a sequence's second answer in the loss
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _first_side_has_its_epochs(self) -> Self:
+        if (self.first_side is None) != (self.first_epochs == 0) or self.first_epochs > self.epochs:
+            raise ValueError("first_side and first_epochs stand together, and first_epochs are some of the epochs")
+        return self
 
 
 class Measuring(_Part):

@@ -1,8 +1,9 @@
 """The whole way from a recipe and a data folder to a trained network."""
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,11 +13,12 @@ from torch import nn
 from models.bundle import load_bundle, read_card
 from models.datasets import DatasetError, Record, Split, check_parts, check_records, partition, read, refuse, relabel
 from models.networks import build_network, load_torchvision_weights
-from models.networks.base import Network
+from models.networks.base import Network as BaseNetwork
+from models.networks.ensemble import Ensemble
 from models.taxonomy import Taxonomy, taxonomy_of
 from models.training.fit import Fitted, fit, teacher_of
 from models.training.licences import Terms
-from models.training.recipe import Recipe, RecipeError, Task
+from models.training.recipe import Network, Recipe, RecipeError, Task
 from models.training.samples import Samples, load
 
 console = Console()
@@ -29,6 +31,7 @@ class Start:
 
     bundle: Path | None = None
     torchvision: tuple[Path, ...] = ()
+    member: int | None = None  # which of a bundle that is an ensemble
 
     @property
     def terms(self) -> Terms | None:
@@ -89,23 +92,46 @@ def codes_of(recipe: Recipe) -> tuple[str, ...]:
     return ("lesion",) if recipe.task is Task.SEGMENTATION else taxonomy_of(recipe.data.taxonomy).codes
 
 
-def train(*, recipe: Recipe, parts: Parts, start: Start, work: Path, devices: int = 1) -> Fitted:
-    """Trains the recipe's network; the members of an ensemble one after the other. Checkpoints lie below ``work``."""
+def train(*, recipe: Recipe, parts: Parts, start: Start, work: Path, devices: int = 1, member: int | None = None) -> Fitted:
+    """Trains the recipe's network. Checkpoints lie below ``work``.
+
+    The members of an ensemble are trained one after the other; one that is finished there is taken as it is. ``member``: train only
+    this one, so that several processes or machines may share the work. Raises RecipeError where there is no such member.
+    """
+    members = members_of(recipe)
+    if member is not None and member >= len(members):
+        raise RecipeError(f"{recipe.name} has {len(members) or 'no'} members: --member counts them from 0")
     loaded = {split: _load(recipe, parts[split], split) for split in (Split.TRAIN, Split.VALIDATION)}
-    members = recipe.network.options.get("members") if recipe.network.architecture == "ensemble" else None
     if not members:
         return _train_one(recipe, loaded, start, work, devices)
+    if member is not None:
+        name, one = list(members.items())[member]
+        return _train_one(one, loaded, replace(start, member=member), work / name, devices)
     fitted = []
-    for member in members:
-        console.print(f"member {member['architecture']}")
-        one = recipe.changed({"network": {"architecture": member["architecture"]}})
-        one = one.model_copy(update={"network": one.network.model_copy(update={"options": member.get("options", {})})})
-        fitted.append(_train_one(one, loaded, start, work / member["architecture"], devices))
+    for index, (name, one) in enumerate(members.items()):
+        console.print(f"member {name}")
+        fitted.append(_train_one(one, loaded, replace(start, member=index), work / name, devices))
     together = build_network(architecture="ensemble", classes=len(codes_of(recipe)), **recipe.network.options)
     for place, part in zip(together.members, fitted, strict=True):  # type: ignore[arg-type]
         place.load_state_dict(part.network.state_dict())
     history = [{**row, "member": index} for index, part in enumerate(fitted) for row in part.history]
     return Fitted(network=together.eval(), history=history)
+
+
+def members_of(recipe: Recipe) -> dict[str, Recipe]:
+    """The recipe of each member of an ensemble by the name of its folder; of one architecture each has a seed of its own."""
+    members: dict[str, Recipe] = {}
+    if recipe.network.architecture != "ensemble":
+        return members
+    seen: Counter[str] = Counter()
+    for member in recipe.network.options["members"]:
+        network = Network(architecture=member) if isinstance(member, str) else Network.model_validate(member)
+        architecture = network.architecture
+        earlier = seen[architecture]
+        seen[architecture] += 1
+        one = recipe.changed({"training": {"seed": recipe.training.seed + earlier}})
+        members[f"{architecture}-{earlier + 1}" if earlier else architecture] = one.model_copy(update={"network": network})
+    return members
 
 
 def _train_one(recipe: Recipe, loaded: dict[Split, Samples], start: Start, work: Path, devices: int) -> Fitted:
@@ -120,14 +146,14 @@ def _train_one(recipe: Recipe, loaded: dict[Split, Samples], start: Start, work:
 
 def _begin(network: nn.Module, recipe: Recipe, start: Start) -> None:
     if start.bundle:
-        bundle = load_bundle(start.bundle)
-        if bundle.card["architecture"] != recipe.network.architecture:
-            other, own = bundle.card["architecture"], recipe.network.architecture
+        other, found = _held_by(start.bundle, start.member)
+        own = recipe.network.architecture
+        if other != own:
             raise RecipeError(
                 f"{start.bundle.name} holds a {other}, the recipe {recipe.name} trains a {own}: "
                 "start from a bundle of the same architecture, or from nothing"
             )
-        _take_over(network, bundle.network.state_dict(), bundle=start.bundle.name)
+        _take_over(network, found.state_dict(), bundle=start.bundle.name)
     for path in start.torchvision:
         try:
             load_torchvision_weights(network, path)
@@ -136,9 +162,21 @@ def _begin(network: nn.Module, recipe: Recipe, start: Start) -> None:
             console.print(f"{recipe.network.architecture} starts from scratch: {reason}")
 
 
+def _held_by(folder: Path, member: int | None) -> tuple[str, nn.Module]:
+    """Architecture and network of a bundle, or of its ensemble's member where a member is trained."""
+    bundle = load_bundle(folder)
+    if member is None or not isinstance(bundle.network, Ensemble):
+        return bundle.card["architecture"], bundle.network
+    members = bundle.network.each()
+    if member >= len(members):
+        raise RecipeError(f"{folder.name} has {len(members)} members, the recipe trains more: start from a bundle with as many")
+    named = bundle.card["options"]["members"][member]
+    return named if isinstance(named, str) else named["architecture"], members[member]
+
+
 def _take_over(network: nn.Module, state: dict[str, torch.Tensor], *, bundle: str) -> None:
     """All weights of the bundle. A head that it does not have starts from nothing, and the log says so; any other gap is refused."""
-    heads = tuple(f"{name}." for name in network.heads_of()) if isinstance(network, Network) else ()
+    heads = tuple(f"{name}." for name in network.heads_of()) if isinstance(network, BaseNetwork) else ()
     missing, strange = network.load_state_dict(state, strict=False)
     if strange or any(not name.startswith(heads) for name in missing):
         raise RecipeError(f"{bundle} has other options than the recipe ({', '.join([*strange, *missing][:3])} …): use its options")

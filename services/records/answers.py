@@ -5,11 +5,11 @@ change (:mod:`services.records.alerts`) lies beside the case, too, and lifts its
 """
 
 from collections.abc import Collection
-from functools import reduce
+from functools import cache, reduce
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Text, case, cast, exists, func, select, true, update
+from sqlalchemy import ARRAY, ColumnElement, Text, Update, bindparam, case, cast, exists, func, select, true, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.selectable import LateralFromClause
@@ -33,6 +33,13 @@ def store_answers(*, session: Session, case_ids: Collection[UUID], flag_trails: 
     """
     if not case_ids:
         return False
+    waiting = session.scalars(_bring_up_to_date(flag_trails), {"case_ids": list(case_ids)})
+    return any(waiting.all())
+
+
+@cache
+def _bring_up_to_date(flag_trails: bool) -> Update:
+    """The statement, built once: to build it costs a worker more than to run it. Asks for ``case_ids``."""
     asked = aliased(Case)
     lead, failed = _lead(asked), _failed(asked)
     unanswered = failed.c.reason.is_not(None) | (func.coalesce(lead.c.lead_outcome, Outcome.ABSTAIN) == Outcome.ABSTAIN)
@@ -42,7 +49,7 @@ def store_answers(*, session: Session, case_ids: Collection[UUID], flag_trails: 
         .select_from(asked)
         .outerjoin(lead, true())
         .outerjoin(failed, true())
-        .where(asked.id.in_(case_ids))
+        .where(asked.id.in_(bindparam("case_ids", expanding=True)))
         .subquery("answer")
     )
     values: dict[str, ColumnElement[Any]] = {name: answer.c[name] for name in COPIED}
@@ -54,8 +61,7 @@ def store_answers(*, session: Session, case_ids: Collection[UUID], flag_trails: 
     change = update(Case).where(Case.id == answer.c.id).values(**values, risk=answer.c.risk, risk_level=level, not_analysed=answer.c.reason)
     if flag_trails:
         change = change.values(**_trail(answer.c.lead_image_id.is_not(None)))
-    waiting = session.scalars(change.returning(Case.trail_due_at.is_not(None)).execution_options(synchronize_session=False))
-    return any(waiting.all())
+    return change.returning(Case.trail_due_at.is_not(None)).execution_options(synchronize_session=False)
 
 
 def mark_identity(*, session: Session, case_id: UUID) -> None:

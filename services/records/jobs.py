@@ -10,6 +10,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
@@ -229,6 +230,7 @@ def sweep(*, session: Session, max_attempts: int) -> SweepResult:
     return SweepResult(requeued=len(settled.requeued), failed=len(settled.failed), waiting=session.scalar(due) or 0)
 
 
+@lru_cache(maxsize=8)
 def _claimable(limit: int) -> Select[*tuple[Any, ...]]:
     """Lock the next jobs that nobody else has locked; the state is checked again once locked."""
     turns = _turns(limit)

@@ -46,6 +46,10 @@ def jaccard(one: np.ndarray, other: np.ndarray) -> float:
     return np.count_nonzero(one & other) / union if union else 1.0
 
 
+def test_opencv_takes_one_thread_for_a_picture(analyzer: Analyzer) -> None:  # noqa: ARG001  # it is what sets it
+    assert cv2.getNumThreads() == 1
+
+
 def test_there_is_one_finding_per_picture_in_order_and_a_bad_one_costs_no_other(analyzer: Analyzer, findings: list[Finding]) -> None:
     good = pictures()
     mixed = [b"", good[0], b"not a picture", good[1], good[1][:900], good[2]]

@@ -19,7 +19,8 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [
     ("resnet18", {"dense": 16, "dropout": 0.5}, False),
     ("convnext_tiny", {}, False),
     ("cnn_resnet_lstm", {"backbone": "resnet18", "units": 8}, False),
-    ("ensemble", {"members": ["resnet18", "mobilenet_v2"]}, False),
+    ("ensemble", {"members": ["resnet18", "mobilenet_v2"]}, True),
+    ("ensemble", {"members": [{"architecture": "resnet18", "options": {"dense": 16}}, "mobilenet_v2"]}, False),
 ]
 IDS = [f"{name}-{'-'.join(options)}" for name, options, _ in CASES]
 

@@ -44,6 +44,7 @@ def require_nobody_erased(data: Path) -> None:
 @click.option("--work", type=click.Path(path_type=Path), help="Checkpoints and report. Default: .local/training/RECIPE.")
 @click.option("--segmenter", type=FOLDER, help="Bundle that outlines the lesion while a classifier is measured. Default: the shipped one.")
 @click.option("--devices", default=1, show_default=True, help="Number of GPUs.")
+@click.option("--member", type=click.IntRange(0), help="Train only this member of an ensemble; writes no bundle. Then run without it.")
 @click.option("--smoke", is_flag=True, help="The whole way in under two minutes on two cores, for a look at the machinery.")
 @click.option("--folds", type=click.IntRange(2), help="Cross-validate with this many folds instead; writes no bundle.")
 @click.option("--search", type=click.IntRange(1), help="Try this many settings from the recipe's [search] table; writes no bundle.")
@@ -57,6 +58,7 @@ def train(
     work: Path | None,
     segmenter: Path | None,
     devices: int,
+    member: int | None,
     smoke: bool,
     folds: int | None,
     search: int | None,
@@ -74,6 +76,7 @@ def train(
             work=work,
             segmenter=segmenter,
             devices=devices,
+            member=member,
             smoke=smoke,
             folds=folds,
             search=search,

@@ -70,6 +70,22 @@ def test_frozen_epochs_move_the_head_alone(tmp_path: Path) -> None:
     assert len(freed.history) == 2
 
 
+def test_the_first_epochs_see_small_pictures(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    class Watching(Tiny):
+        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+            if self.training and (not seen or seen[-1] != pictures.shape[-1]):
+                seen.append(pictures.shape[-1])
+            return super().forward(pictures)
+
+    drawn = samples()
+    chosen = recipe(input={"side": 32}, training={"epochs": 3, "first_side": 16, "first_epochs": 2})
+    teacher = teacher_of(recipe=chosen, network=Watching(), labels=drawn.labels, malignant=[True, False, False])
+    fit(recipe=chosen, teacher=teacher, training=drawn, validation=drawn, folder=tmp_path)
+    assert seen == [16, 32]
+
+
 def test_a_loss_that_is_not_finite_ends_the_run_with_its_remedy(tmp_path: Path) -> None:
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
         run(recipe(training={"learning_rate": 1e30, "clip": None, "epochs": 5}), tmp_path)

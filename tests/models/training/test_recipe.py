@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from models.training.recipe import RecipeError, load_recipe, recipe_names
+from models.training.run import members_of
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -49,3 +50,23 @@ def test_a_file_that_is_not_toml_says_where(tmp_path: Path) -> None:
     path.write_text("title = ")
     with pytest.raises(RecipeError, match="not TOML"):
         load_recipe(str(path))
+
+
+@pytest.mark.parametrize("over", [{"first_side": 32}, {"first_epochs": 1}, {"first_side": 32, "first_epochs": 9}])
+def test_small_pictures_come_first_and_not_for_longer_than_the_run(over: dict[str, int]) -> None:
+    recipe = load_recipe("classifier_permissive")
+    with pytest.raises(RecipeError, match="first_side and first_epochs stand together"):
+        recipe.changed({"training": over})
+
+
+def test_members_of_one_architecture_differ_in_seed_and_folder() -> None:
+    members = members_of(load_recipe("classifier"))
+    assert list(members) == ["mobilenet_v2", "mobilenet_v2-2", "mobilenet_v2-3"]
+    assert [one.training.seed for one in members.values()] == [0, 1, 2]
+    assert {one.network.architecture for one in members.values()} == {"mobilenet_v2"}
+
+
+def test_members_of_different_architectures_share_the_seed() -> None:
+    members = members_of(load_recipe("s4"))
+    assert {name: one.training.seed for name, one in members.items()} == {"resnet18": 0, "mobilenet_v2": 0}
+    assert members_of(load_recipe("s2")) == {}

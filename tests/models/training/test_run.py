@@ -6,14 +6,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from models.bundle import save_bundle
 from models.datasets import DatasetError, Record, Split
 from models.networks import build_network
+from models.taxonomy import taxonomy_of
 from models.training.recipe import Recipe, RecipeError, load_recipe
 from models.training.run import Start, parts_of, records_of, spread, train
 from tests.models.cards import classifier_card
 from tests.models.training.drawn_data import write_ham10000
+
+QUIET = pytest.mark.filterwarnings("ignore::UserWarning:lightning", "ignore:`isinstance\\(treespec:FutureWarning")
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +70,45 @@ def test_an_unknown_source_names_the_known_ones(data: Path) -> None:
 def test_a_bundle_of_another_architecture_is_no_start(data: Path, tmp_path: Path) -> None:
     bundle = tmp_path / "resnet"
     save_bundle(folder=bundle, network=build_network(architecture="resnet18", classes=2), card=classifier_card(architecture="resnet18"))
-    recipe = smoked("classifier")
-    with pytest.raises(RecipeError, match="holds a resnet18, the recipe classifier trains a mobilenet_v2"):
+    recipe = smoked("classifier_permissive")
+    with pytest.raises(RecipeError, match="holds a resnet18, the recipe classifier_permissive trains a mobilenet_v2"):
         train(recipe=recipe, parts=parts_of(recipe, records_of(recipe, data)), start=Start(bundle=bundle), work=tmp_path / "work")
+
+
+@QUIET
+def test_members_trained_apart_are_taken_as_they_are(data: Path, tmp_path: Path) -> None:
+    recipe = smoked("classifier").changed({"input": {"side": 32}})
+    parts = parts_of(recipe, records_of(recipe, data))
+    alone = train(recipe=recipe, parts=parts, start=Start(), work=tmp_path, member=1)
+    together = train(recipe=recipe, parts=parts, start=Start(), work=tmp_path)
+    one, other = alone.network.state_dict(), together.network.members[1].state_dict()  # type: ignore[index, union-attr]
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    first = together.network.members[0].state_dict()  # type: ignore[index, union-attr]
+    assert not torch.equal(first["features.0.0.weight"], one["features.0.0.weight"])
+
+
+def test_a_member_that_the_recipe_does_not_have_is_refused(data: Path, tmp_path: Path) -> None:
+    recipe = smoked("classifier")
+    parts = parts_of(recipe, records_of(recipe, data))
+    with pytest.raises(RecipeError, match="has 3 members: --member counts them from 0"):
+        train(recipe=recipe, parts=parts, start=Start(), work=tmp_path, member=3)
+
+
+@QUIET
+def test_each_member_starts_from_the_bundles_member_of_its_place(data: Path, tmp_path: Path) -> None:
+    members = ["mobilenet_v2", "mobilenet_v2", "mobilenet_v2"]
+    network = build_network(architecture="ensemble", classes=8, members=members)
+    card = classifier_card(
+        architecture="ensemble", options={"members": members}, classes=list(taxonomy_of("isic2019").codes), taxonomy="isic2019"
+    )
+    save_bundle(folder=tmp_path / "start", network=network, card=card)
+    recipe = smoked("desk").changed({"input": {"side": 32}, "training": {"learning_rate": 1e-12, "weight_decay": 0.0}})
+    parts = parts_of(recipe, records_of(recipe, data))
+    fitted = train(recipe=recipe, parts=parts, start=Start(bundle=tmp_path / "start"), work=tmp_path / "work", member=2)
+    name = "features.0.0.weight"
+    assert torch.allclose(fitted.network.get_parameter(name), network.members[2].get_parameter(name), atol=2e-3)  # type: ignore[index, union-attr]
+    assert not torch.allclose(fitted.network.get_parameter(name), network.members[0].get_parameter(name), atol=2e-3)  # type: ignore[index, union-attr]
 
 
 def test_spreading_takes_one_of_each_class_in_turn() -> None:
