@@ -18,6 +18,8 @@ from models.analyzer import Analyzer
 from models.backends import Backend, BackendUnavailable, OpenVinoBackend, TorchBackend, compiled, half_type
 from models.bundle import SHIPPED, load_bundle, read_card
 from models.networks import build_network, fold_batch_norms
+from models.networks.catalogue import members_of
+from models.networks.ensemble import Ensemble
 
 BATCH = 8
 ROUNDS = 3
@@ -217,8 +219,12 @@ def pair_of(runtime: str, *, threads: int, seconds: float) -> Pair:
 
 def _work_of_shipped(name: str, times: int) -> Work:
     bundle = load_bundle(SHIPPED / name)
-    work = work_of(bundle.network, architecture=bundle.card["architecture"], side=int(bundle.card["input"]["side"]))
-    return Work(work.total * times, work.mobilenet * times)
+    network, architecture, side = bundle.network, bundle.card["architecture"], int(bundle.card["input"]["side"])
+    parts = [(architecture, network)]
+    if isinstance(network, Ensemble):
+        parts = [(name, one) for (name, _), one in zip(members_of(bundle.card["options"]), network.each(), strict=True)]
+    works = [work_of(one, architecture=name, side=side) for name, one in parts]
+    return Work(times * sum(work.total for work in works), times * sum(work.mobilenet for work in works))
 
 
 def _noise(count: int, side: int) -> NDArray[np.uint8]:

@@ -33,7 +33,7 @@ from services.records.tables import (
 
 SITES = ("back", "chest", "abdomen", "face", "scalp", "neck", "upper arm", "forearm", "hand", "thigh", "lower leg", "foot", "palm", "sole")
 PIPELINE = "p1-5f0c2a71-9be4d310"
-FEATURES = 1280
+FEATURES = 3840
 CORNERS = 96
 WIDTH, HEIGHT = 1024, 768
 MM_PER_PX = 0.02

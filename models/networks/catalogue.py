@@ -1,6 +1,6 @@
 """Every architecture by its name, with its options and their usual values. Options are plain JSON values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from inspect import signature
 from typing import Any
@@ -133,11 +133,21 @@ def _other_unet(architecture: str) -> Callable[..., Network] | None:
     return partial(unet, encoder) if known else None
 
 
-def _member(member: str | dict[str, Any], *, classes: int) -> Classifier:
-    described: dict[str, Any] = {"architecture": member} if isinstance(member, str) else member
-    if "architecture" not in described or described.keys() - {"architecture", "options"}:
+def members_of(options: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Architecture and options of each member of an ensemble with these options. Raises ValueError."""
+    return [_described(member) for member in options["members"]]
+
+
+def _described(member: str | dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    named: dict[str, Any] = {"architecture": member} if isinstance(member, str) else member
+    if "architecture" not in named or named.keys() - {"architecture", "options"}:
         raise ValueError(f'{member!r} is no member: give a name or {{"architecture": name, "options": {{…}}}}')
-    network = build_network(architecture=described["architecture"], classes=classes, **described.get("options", {}))
+    return named["architecture"], named.get("options", {})
+
+
+def _member(member: str | dict[str, Any], *, classes: int) -> Classifier:
+    architecture, options = _described(member)
+    network = build_network(architecture=architecture, classes=classes, **options)
     if not isinstance(network, Classifier):
-        raise ValueError(f"{described['architecture']} outlines lesions and cannot be a member of an ensemble of classifiers")
+        raise ValueError(f"{architecture} outlines lesions and cannot be a member of an ensemble of classifiers")
     return network

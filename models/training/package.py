@@ -146,7 +146,7 @@ def _card(recipe: Recipe, fitted: Fitted, parts: Mapping[Split, Sequence[Record]
         "options": recipe.network.options,
         "taxonomy": None if recipe.task is Task.SEGMENTATION else recipe.data.taxonomy,
         "classes": list(codes_of(recipe)),
-        "input": recipe.input.model_dump(mode="json"),
+        "input": {**recipe.input.model_dump(mode="json"), "side": recipe.measuring.side or recipe.input.side},
         "views": recipe.measuring.views,
         "data": f"{terms.data}; split by {recipe.data.split}",
         "licence": terms.licence,

@@ -118,6 +118,9 @@ class Training(_Part):
 class Measuring(_Part):
     """What is done with the trained network before it is packaged."""
 
+    # Of the squares that are served; None: as trained. Small augmented views make lesions look larger than they are served, so that a
+    # network may answer better on larger squares than it was taught on (Touvron et al. 2019, arXiv:1906.06423).
+    side: int | None = Field(default=None, ge=16, le=1024)
     views: Literal[1, 2, 4, 8] = 1
     accepted: Annotated[float, Field(gt=0.5, lt=1)] = 0.965  # of validation lesions; new ones are refused a little more often
     coverage: Annotated[float, Field(gt=0.5, lt=1)] = 0.90

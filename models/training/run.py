@@ -12,7 +12,7 @@ from torch import nn
 
 from models.bundle import load_bundle, read_card
 from models.datasets import DatasetError, Record, Split, check_parts, check_records, partition, read, refuse, relabel
-from models.networks import build_network, load_torchvision_weights
+from models.networks import build_network, catalogue, load_torchvision_weights
 from models.networks.base import Network as BaseNetwork
 from models.networks.ensemble import Ensemble
 from models.taxonomy import Taxonomy, taxonomy_of
@@ -124,13 +124,13 @@ def members_of(recipe: Recipe) -> dict[str, Recipe]:
     if recipe.network.architecture != "ensemble":
         return members
     seen: Counter[str] = Counter()
-    for member in recipe.network.options["members"]:
-        network = Network(architecture=member) if isinstance(member, str) else Network.model_validate(member)
-        architecture = network.architecture
+    for architecture, options in catalogue.members_of(recipe.network.options):
         earlier = seen[architecture]
         seen[architecture] += 1
         one = recipe.changed({"training": {"seed": recipe.training.seed + earlier}})
-        members[f"{architecture}-{earlier + 1}" if earlier else architecture] = one.model_copy(update={"network": network})
+        members[f"{architecture}-{earlier + 1}" if earlier else architecture] = one.model_copy(
+            update={"network": Network(architecture=architecture, options=options)}
+        )
     return members
 
 
@@ -170,8 +170,8 @@ def _held_by(folder: Path, member: int | None) -> tuple[str, nn.Module]:
     members = bundle.network.each()
     if member >= len(members):
         raise RecipeError(f"{folder.name} has {len(members)} members, the recipe trains more: start from a bundle with as many")
-    named = bundle.card["options"]["members"][member]
-    return named if isinstance(named, str) else named["architecture"], members[member]
+    architecture, _ = catalogue.members_of(bundle.card["options"])[member]
+    return architecture, members[member]
 
 
 def _take_over(network: nn.Module, state: dict[str, torch.Tensor], *, bundle: str) -> None:

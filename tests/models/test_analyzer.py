@@ -46,7 +46,7 @@ def jaccard(one: np.ndarray, other: np.ndarray) -> float:
     return np.count_nonzero(one & other) / union if union else 1.0
 
 
-def test_opencv_takes_one_thread_for_a_picture(analyzer: Analyzer) -> None:  # noqa: ARG001  # it is what sets it
+def test_opencv_takes_one_thread_for_a_picture(analyzer: Analyzer) -> None:  # it is what sets it
     assert cv2.getNumThreads() == 1
 
 
