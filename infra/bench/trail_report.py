@@ -139,8 +139,8 @@ A lesion's second picture sought among the first pictures of itself and of {OTHE
 {table(("found first by", "share"), found)}
 
 Of the {count} pairs of different lesions among them, {wrong} ({wrong / max(1, count):.2%}) could be laid over each other.
-How likeness is weighed against geometry was set on 58 lesions outside the training part, lesions of the test part among them: the rows
-that use both are not wholly unseen."""
+How likeness is weighed against geometry was fitted on lesions of the classifier's validation part, which the rows of the test part
+do not have."""
 
 
 SEARCHES: tuple[tuple[str, Callable[[Search], bool]], ...] = (

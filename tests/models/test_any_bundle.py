@@ -28,7 +28,7 @@ SYSTEMS: dict[str, tuple[str, dict[str, Any], str, str, dict[str, Any], int, boo
     "s1 attention": ("resnet50_bilstm", {**SMALL, "head": "attention"}, "skindiseasenet", "classification", {}, 2, False),
     "s2": ("resnet18", {"dense": 16}, "isic2019", "classification", {"steps": ["hair_telea", "clahe"], "normalisation": "unit"}, 1, False),
     "s3": ("cnn_lstm", {"filters": 4, "units": 8}, "isic2019_unknown", "sequence", {}, 1, False),
-    "s4": ("ensemble", {}, "ham10000", "classification", {}, 4, False),
+    "s4": ("ensemble", {}, "ham10000", "classification", {}, 4, True),
     "plain": ("resnet18", {}, "pad_ufes_20", "classification", {"crop": "lesion_square", "steps": ["shades_of_grey"]}, 8, True),
     "transformer": ("vit_b_16", {"image_size": 64, "layers": 1}, "ham10000", "classification", {}, 1, False),
 }
