@@ -145,6 +145,12 @@ class Recipe(_Part):
     # What a search may change: dotted names to {low, high, log} or {choices}.
     search: dict[str, dict[str, Any]] = {}
 
+    @model_validator(mode="after")
+    def _only_single_pictures_begin_small(self) -> Self:
+        if self.task is Task.SEQUENCE and self.training.first_side is not None:
+            raise ValueError("training.first_side is for single pictures: a sequence's visits have one size, leave it out")
+        return self
+
     @property
     def progresses(self) -> bool:
         """Whether its network says of a series if the lesion progresses."""

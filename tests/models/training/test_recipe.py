@@ -70,3 +70,8 @@ def test_members_of_different_architectures_share_the_seed() -> None:
     members = members_of(load_recipe("s4"))
     assert {name: one.training.seed for name, one in members.items()} == {"resnet18": 0, "mobilenet_v2": 0}
     assert members_of(load_recipe("s2")) == {}
+
+
+def test_a_sequence_cannot_begin_with_small_pictures() -> None:
+    with pytest.raises(RecipeError, match=r"first_side is for single pictures.*leave it out"):
+        load_recipe("sequence").changed({"training": {"first_side": 32, "first_epochs": 1}})
